@@ -10,7 +10,7 @@ use quinn_proto::{
 };
 use rand_chacha::ChaCha20Rng;
 use ring::{hkdf, hmac};
-use shakedown_protocol::streams::{Approach, Faults};
+use shakedown_protocol::streams::{ConnectOptions, Faults};
 
 use crate::congestion::Windows;
 use crate::misbehave::{self, Faulty, Switch};
@@ -114,7 +114,7 @@ impl Configuration {
 
     pub(crate) fn client(
         &mut self,
-        how: &Approach,
+        how: &ConnectOptions,
         switch: &Switch,
     ) -> Result<ClientConfig, CarrierError> {
         let alpn = match &how.alpn {

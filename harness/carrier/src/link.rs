@@ -7,7 +7,7 @@ use bytes::Bytes;
 use quinn_proto::{
     Connection, ConnectionError, Dir, Event, ReadError, Side, StreamEvent, VarInt, WriteError,
 };
-use shakedown_protocol::Patience;
+use shakedown_protocol::ReceiveTimeout;
 use shakedown_protocol::streams::{ConnectionNumber, OnStream, Path, StreamId};
 use shakedown_wire::planted;
 
@@ -168,21 +168,21 @@ impl Link {
             .is_some_and(|number| congestion::is_acknowledged(&self.quic, number))
     }
 
-    /// When its idle timeout is over, if it is still open for the machine.
-    pub(crate) fn gives_up(&self, patience: Patience) -> Option<Duration> {
+    /// When the receive timeout expires, if the connection is still open for the machine.
+    pub(crate) fn receive_deadline(&self, receive_timeout: ReceiveTimeout) -> Option<Duration> {
         self.number?;
         let time = match self.is_connected {
-            true => patience.time,
-            false => patience.handshake,
+            true => receive_timeout.time,
+            false => receive_timeout.handshake,
         };
         Some(self.heard.saturating_add(time))
     }
 
-    /// It has been silent for too long.
-    pub(crate) fn give_up(&mut self, at: Instant, patience: Patience) {
+    /// The receive timeout has expired.
+    pub(crate) fn close_as_timed_out(&mut self, at: Instant, receive_timeout: ReceiveTimeout) {
         let reason = Bytes::from_static(b"nothing was heard");
         congestion::open(&self.quic);
-        self.quic.close(at, varint(patience.code), reason);
+        self.quic.close(at, varint(receive_timeout.code), reason);
         self.lost.get_or_insert(ConnectionError::TimedOut);
     }
 

@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use quinn_proto::{ConnectionHandle, DatagramEvent, Endpoint, Incoming, Side, Transmit};
-use shakedown_protocol::Patience;
-use shakedown_protocol::streams::{Approach, ConnectionNumber, Faults, Output, StreamId};
+use shakedown_protocol::ReceiveTimeout;
+use shakedown_protocol::streams::{ConnectOptions, ConnectionNumber, Faults, Output, StreamId};
 
 use crate::configuration::Configuration;
 use crate::congestion;
@@ -45,7 +45,7 @@ pub(crate) struct Quic {
     /// How many sockets there are.
     sockets: usize,
     is_tester: bool,
-    patience: Option<Patience>,
+    receive_timeout: Option<ReceiveTimeout>,
     silent: BTreeSet<Socket>,
     /// Immediate results of the machine's outputs.
     heard: VecDeque<(ConnectionNumber, ConnectionEvent)>,
@@ -87,7 +87,7 @@ impl Quic {
             next_incoming: 0,
             sockets: 0,
             is_tester: settings.is_tester,
-            patience: settings.transport.patience,
+            receive_timeout: settings.transport.receive_timeout,
             silent: BTreeSet::new(),
             heard: VecDeque::new(),
             effects: VecDeque::new(),
@@ -183,10 +183,12 @@ impl Quic {
                 continue;
             };
             link.quic.handle_timeout(at);
-            let is_late =
-                |patience: &Patience| link.gives_up(*patience).is_some_and(|due| due <= now);
-            if let Some(patience) = self.patience.filter(is_late) {
-                link.give_up(at, patience);
+            let is_late = |receive_timeout: &ReceiveTimeout| {
+                link.receive_deadline(*receive_timeout)
+                    .is_some_and(|due| due <= now)
+            };
+            if let Some(receive_timeout) = self.receive_timeout.filter(is_late) {
+                link.close_as_timed_out(at, receive_timeout);
             }
             self.touched.insert(*handle);
         }
@@ -254,8 +256,10 @@ impl Quic {
         }
         let timeout = link.quic.poll_timeout();
         let timeout = timeout.map(|due| due.saturating_duration_since(self.base));
-        let gives_up = self.patience.and_then(|patience| link.gives_up(patience));
-        let due = [timeout, gives_up].into_iter().flatten().min();
+        let receive_deadline = self
+            .receive_timeout
+            .and_then(|receive_timeout| link.receive_deadline(receive_timeout));
+        let due = [timeout, receive_deadline].into_iter().flatten().min();
         let before = std::mem::replace(&mut link.due, due);
         self.dues.extend(due.map(|due| (due, handle.0)));
         if let Some(before) = before.filter(|_| before != due) {
@@ -285,7 +289,9 @@ impl Quic {
             Output::Admit(connection) => self.admit(now, connection, &Faults::default()),
             Output::AdmitBy(connection, faults) => self.admit(now, connection, &faults),
             Output::Refuse(connection) => self.refuse(connection),
-            Output::Connect(connection) => self.connect(now, connection, &Approach::default()),
+            Output::Connect(connection) => {
+                self.connect(now, connection, &ConnectOptions::default())
+            }
             Output::ConnectBy(connection, how) => self.connect(now, connection, &how),
             Output::Open(connection, stream) => {
                 self.with(connection, |link| link.open(stream));
@@ -388,7 +394,7 @@ impl Quic {
         }
     }
 
-    fn connect(&mut self, now: Duration, connection: ConnectionNumber, how: &Approach) {
+    fn connect(&mut self, now: Duration, connection: ConnectionNumber, how: &ConnectOptions) {
         match self.approach(now, connection, how) {
             Ok((handle, link)) => self.begin(connection, handle, link),
             Err(why) => self.hear(connection, ConnectionEvent::NotBegun(why)),
@@ -403,7 +409,7 @@ impl Quic {
         &mut self,
         now: Duration,
         connection: ConnectionNumber,
-        how: &Approach,
+        how: &ConnectOptions,
     ) -> Result<(ConnectionHandle, Link), String> {
         let known = self.peer.ok_or("no peer to connect to")?;
         let peer = how.to.unwrap_or(known);

@@ -16,7 +16,7 @@ use crate::reports::{self, ReportArgs, ReportFormat};
 use crate::run_directory::RunDirectory;
 
 /// How long what was started may take to end after the run.
-const PATIENCE: Duration = Duration::from_secs(5);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The last event of a run.
 pub(crate) trait Ending: Send + 'static {
@@ -76,7 +76,7 @@ where
         }
     });
     // Dropping what still runs kills the processes that it started.
-    runtime.shutdown_timeout(PATIENCE);
+    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     let ended = ended?;
     let (exit, message) = ended.exit();
     if !matches!(reports.format, ReportFormat::Terminal) && exit != 0 {

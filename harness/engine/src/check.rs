@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use shakedown_capture::CaptureError;
-use shakedown_protocol::monitor::{Blind, Finding, Observation, Session, Unread};
+use shakedown_protocol::monitor::{Finding, Observation, Session, UnjudgedConnection, Unread};
 use shakedown_protocol::requirement::Level;
 use shakedown_protocol::{MonitorSettings, PROTOCOLS, Protocol};
 
@@ -199,8 +199,8 @@ impl Check<'_> {
         if self.sessions == 0 {
             notes.push(self.no_session(judged));
         }
-        for (blind, number) in &judged.blind {
-            notes.push(self.blind(*blind, *number));
+        for (unjudged, number) in &judged.unjudged {
+            notes.push(self.unjudged(*unjudged, *number));
         }
         for (id, (text, number)) in &self.doubts {
             let more = match number {
@@ -238,8 +238,8 @@ impl Check<'_> {
     }
 
     /// Why connections were not judged, and what would help.
-    fn blind(&self, blind: Blind, number: u64) -> String {
-        let of = match blind.side {
+    fn unjudged(&self, unjudged: UnjudgedConnection, number: u64) -> String {
+        let of = match unjudged.side {
             Some(side) => format!("of the {side}'s side "),
             None => String::new(),
         };
@@ -247,9 +247,9 @@ impl Check<'_> {
             1 => "1 connection".to_owned(),
             _ => format!("{number} connections"),
         };
-        let protocol = blind.protocol;
+        let protocol = unjudged.protocol;
         let has_log = !self.settings.key_log.is_empty();
-        let (what, help) = match blind.why {
+        let (what, help) = match unjudged.why {
             Unread::NoSecrets if has_log => (
                 "the key log has no secrets",
                 "it is of other connections, or not whole",
@@ -297,7 +297,7 @@ impl Check<'_> {
             exit::WRONG
         } else if self.findings > 0 {
             exit::FAIL
-        } else if judged.damage.is_some() || !judged.blind.is_empty() {
+        } else if judged.damage.is_some() || !judged.unjudged.is_empty() {
             exit::WRONG
         } else {
             exit::SUCCESS

@@ -9,7 +9,7 @@ use shakedown_capture::Capture;
 use shakedown_protocol::exploration::Participants;
 use shakedown_protocol::fuzz::Audit;
 use shakedown_protocol::monitor::Vantage;
-use shakedown_protocol::{MonitorSettings, Protocol, Tolerance, Watcher};
+use shakedown_protocol::{MonitorSettings, Protocol, ProtocolMonitor, Tolerance};
 
 use crate::explore::swarm;
 
@@ -48,7 +48,8 @@ fn check(protocol: &'static Protocol, bytes: &[u8], vantage: Vantage) {
         tolerance: Tolerance::new(0.25),
         ..MonitorSettings::default()
     });
-    let (Ok(mut capture), Watcher::Packets(mut monitor)) = (Capture::open(bytes), watcher) else {
+    let (Ok(mut capture), ProtocolMonitor::Packets(mut monitor)) = (Capture::open(bytes), watcher)
+    else {
         return;
     };
     let mut audit = Audit::new(protocol, MOST_OBSERVATIONS);

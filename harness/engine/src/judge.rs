@@ -10,9 +10,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use shakedown_capture::{Capture, CaptureError, Datagram, Item, Statistics};
-use shakedown_protocol::monitor::{Blind, Finding, Monitor, Observation};
+use shakedown_protocol::monitor::{Finding, Monitor, Observation, UnjudgedConnection};
 use shakedown_protocol::requirement::Role;
-use shakedown_protocol::{MonitorSettings, Protocol, Watcher};
+use shakedown_protocol::{MonitorSettings, Protocol, ProtocolMonitor};
 
 use crate::quic::Quic;
 
@@ -45,10 +45,10 @@ pub struct JudgedCapture {
     /// Time of the first datagram, if there is one.
     pub start: Option<Duration>,
     /// Sessions over QUIC that could not be judged because a side could not be read, and how many.
-    pub blind: BTreeMap<Blind, u64>,
+    pub unjudged: BTreeMap<UnjudgedConnection, u64>,
 }
 
-/// Feeds a capture to the monitors of `protocols`; their observations go to `hear`. QUIC is read
+/// Feeds a capture to the monitors of `protocols`; their observations go to `report`. QUIC is read
 /// with the secrets of the capture and those of `key_log`, lines in the format of `SSLKEYLOGFILE`, if
 /// one of the protocols is carried by it.
 ///
@@ -60,15 +60,15 @@ pub fn judge<R: Read>(
     protocols: &[&'static Protocol],
     settings: &MonitorSettings,
     key_log: &[u8],
-    hear: &mut dyn FnMut(MonitorReport<'_>),
+    report: &mut dyn FnMut(MonitorReport<'_>),
 ) -> Result<JudgedCapture, CaptureError> {
     let mut capture = Capture::open(source)?;
     let mut monitors = Vec::new();
     let mut over_quic = Vec::new();
     for protocol in protocols {
         match (protocol.monitor)(&told(settings, protocol)) {
-            Watcher::Packets(monitor) => monitors.push((*protocol, monitor)),
-            Watcher::Streams(monitor) => over_quic.push((*protocol, monitor)),
+            ProtocolMonitor::Packets(monitor) => monitors.push((*protocol, monitor)),
+            ProtocolMonitor::Streams(monitor) => over_quic.push((*protocol, monitor)),
         }
     }
     let mut quic = (!over_quic.is_empty()).then(|| Quic::new(over_quic, key_log));
@@ -81,7 +81,7 @@ pub fn judge<R: Read>(
             Ok(Some(Item::Datagram(datagram))) => datagram,
             Ok(Some(Item::KeyLog(key_log))) => {
                 if let Some(quic) = &mut quic {
-                    quic.key_log(key_log, &mut encrypted(start.unwrap_or_default(), hear));
+                    quic.key_log(key_log, &mut encrypted(start.unwrap_or_default(), report));
                 }
                 continue;
             }
@@ -91,9 +91,16 @@ pub fn judge<R: Read>(
         let start = *start.get_or_insert(datagram.time);
         // A process that is stopped owes nothing.
         while let Some(stopped) = stops.next_if(|stopped| *stopped < datagram.time) {
-            each(&mut monitors, start, &recent, hear, None, |monitor, say| {
-                monitor.finish(stopped, say);
-            });
+            each(
+                &mut monitors,
+                start,
+                &recent,
+                report,
+                None,
+                |monitor, emit| {
+                    monitor.finish(stopped, emit);
+                },
+            );
         }
         end = end.max(datagram.time);
         recent.keep(&datagram);
@@ -101,37 +108,44 @@ pub fn judge<R: Read>(
             &mut monitors,
             start,
             &recent,
-            hear,
+            report,
             Some(&datagram),
-            |monitor, say| {
-                monitor.datagram(&datagram, say);
+            |monitor, emit| {
+                monitor.datagram(&datagram, emit);
             },
         );
         if let Some(quic) = &mut quic {
-            quic.datagram(&datagram, &mut encrypted(start, hear));
+            quic.datagram(&datagram, &mut encrypted(start, report));
         }
     };
     let begin = start.unwrap_or_default();
     end = stops.next().unwrap_or(end);
-    each(&mut monitors, begin, &recent, hear, None, |monitor, say| {
-        monitor.finish(end, say);
-    });
-    let blind = quic.map(|quic| quic.finish(end, &mut encrypted(begin, hear)));
+    each(
+        &mut monitors,
+        begin,
+        &recent,
+        report,
+        None,
+        |monitor, emit| {
+            monitor.finish(end, emit);
+        },
+    );
+    let unjudged = quic.map(|quic| quic.finish(end, &mut encrypted(begin, report)));
     Ok(JudgedCapture {
         statistics: *capture.statistics(),
         damage,
         start,
-        blind: blind.unwrap_or_default(),
+        unjudged: unjudged.unwrap_or_default(),
     })
 }
 
 /// Reports without packets: those of QUIC are encrypted.
 fn encrypted(
     start: Duration,
-    hear: &mut dyn FnMut(MonitorReport<'_>),
+    report: &mut dyn FnMut(MonitorReport<'_>),
 ) -> impl FnMut(&'static Protocol, Observation) {
     move |protocol, observation| {
-        hear(MonitorReport {
+        report(MonitorReport {
             protocol,
             observation,
             payload: None,
@@ -170,21 +184,21 @@ fn each(
     monitors: &mut Monitors,
     start: Duration,
     recent: &Recent,
-    hear: &mut dyn FnMut(MonitorReport<'_>),
+    report: &mut dyn FnMut(MonitorReport<'_>),
     newest: Option<&Datagram<'_>>,
     show: impl Fn(&mut dyn Monitor, &mut dyn FnMut(Observation)),
 ) {
     for (protocol, monitor) in monitors {
-        let mut say = |observation: Observation| {
+        let mut emit = |observation: Observation| {
             let payload = bytes_of(&observation, newest, recent);
-            hear(MonitorReport {
+            report(MonitorReport {
                 protocol,
                 observation,
                 payload,
                 start,
             });
         };
-        show(monitor.as_mut(), &mut say);
+        show(monitor.as_mut(), &mut emit);
     }
 }
 

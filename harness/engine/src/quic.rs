@@ -8,7 +8,7 @@ use std::time::Duration;
 use shakedown_capture::quic::{Decoder, Event, Limits};
 use shakedown_capture::{Capture, CaptureError, Datagram, Item};
 use shakedown_protocol::Protocol;
-use shakedown_protocol::monitor::{Blind, Observation, StreamMonitor};
+use shakedown_protocol::monitor::{Observation, StreamMonitor, UnjudgedConnection};
 
 /// Most addresses that are known to speak QUIC; packets of further ones with short headers are not
 /// read.
@@ -24,7 +24,7 @@ pub(crate) struct Quic {
 type Monitors = Vec<(&'static Protocol, Box<dyn StreamMonitor>)>;
 
 /// Receives a monitor's observations.
-type Hear<'h> = &'h mut dyn FnMut(&'static Protocol, Observation);
+type ObservationSink<'h> = &'h mut dyn FnMut(&'static Protocol, Observation);
 
 /// Says which datagrams may be QUIC's: those that begin a connection, and those of addresses that
 /// one was begun between.
@@ -72,32 +72,36 @@ impl Quic {
     }
 
     /// Further secrets.
-    pub(crate) fn key_log(&mut self, key_log: &[u8], hear: Hear<'_>) {
-        let mut tell = show(&mut self.monitors, hear);
+    pub(crate) fn key_log(&mut self, key_log: &[u8], emit: ObservationSink<'_>) {
+        let mut tell = show(&mut self.monitors, emit);
         self.decoder.add_secrets(key_log, &mut tell);
     }
 
     #[inline]
-    pub(crate) fn datagram(&mut self, datagram: &Datagram<'_>, hear: Hear<'_>) {
+    pub(crate) fn datagram(&mut self, datagram: &Datagram<'_>, emit: ObservationSink<'_>) {
         if self.filter.passes(datagram) {
-            let mut tell = show(&mut self.monitors, hear);
+            let mut tell = show(&mut self.monitors, emit);
             self.decoder.datagram(datagram, &mut tell);
         }
     }
 
     /// The capture is over at `end`. The result are the connections of which a side could not be read.
-    pub(crate) fn finish(mut self, end: Duration, hear: Hear<'_>) -> BTreeMap<Blind, u64> {
-        self.decoder.finish(&mut show(&mut self.monitors, hear));
-        let mut blind = BTreeMap::new();
+    pub(crate) fn finish(
+        mut self,
+        end: Duration,
+        emit: ObservationSink<'_>,
+    ) -> BTreeMap<UnjudgedConnection, u64> {
+        self.decoder.finish(&mut show(&mut self.monitors, emit));
+        let mut unjudged = BTreeMap::new();
         for (protocol, monitor) in &mut self.monitors {
-            monitor.finish(end, &mut |observation| hear(protocol, observation));
-            blind.extend(monitor.blind().clone());
+            monitor.finish(end, &mut |observation| emit(protocol, observation));
+            unjudged.extend(monitor.unjudged().clone());
         }
-        blind
+        unjudged
     }
 }
 
-/// Passes the QUIC events of a capture to `hear`, decrypted with the secrets of the capture and
+/// Passes the QUIC events of a capture to `emit`, decrypted with the secrets of the capture and
 /// those of a key log.
 ///
 /// # Errors
@@ -105,29 +109,29 @@ impl Quic {
 pub(crate) fn each_event<R: Read>(
     source: R,
     key_log: &[u8],
-    hear: &mut dyn FnMut(&Event<'_>),
+    emit: &mut dyn FnMut(&Event<'_>),
 ) -> Result<(), CaptureError> {
     let mut capture = Capture::open(source)?;
     let mut decoder = Decoder::new(Limits::default());
     let mut filter = Filter::default();
-    decoder.add_secrets(key_log, hear);
+    decoder.add_secrets(key_log, emit);
     while let Some(item) = capture.next_item()? {
         match item {
-            Item::KeyLog(key_log) => decoder.add_secrets(key_log, hear),
+            Item::KeyLog(key_log) => decoder.add_secrets(key_log, emit),
             Item::Datagram(datagram) if filter.passes(&datagram) => {
-                decoder.datagram(&datagram, hear);
+                decoder.datagram(&datagram, emit);
             }
             Item::Datagram(_) => {}
         }
     }
-    decoder.finish(hear);
+    decoder.finish(emit);
     Ok(())
 }
 
-fn show(monitors: &mut Monitors, hear: Hear<'_>) -> impl FnMut(&Event<'_>) {
+fn show(monitors: &mut Monitors, emit: ObservationSink<'_>) -> impl FnMut(&Event<'_>) {
     move |event| {
         for (protocol, monitor) in &mut *monitors {
-            monitor.event(event, &mut |observation| hear(protocol, observation));
+            monitor.event(event, &mut |observation| emit(protocol, observation));
         }
     }
 }

@@ -226,7 +226,7 @@ impl Sessions {
             &mut |it| said.push(it.observation),
         );
         let judged = judged.unwrap();
-        assert!(judged.damage.is_none() && judged.blind.is_empty());
+        assert!(judged.damage.is_none() && judged.unjudged.is_empty());
         (capture, said)
     }
 

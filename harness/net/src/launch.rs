@@ -21,7 +21,7 @@ use ready::ready;
 use crate::kernel;
 use crate::ports::FreePort;
 use crate::process::{
-    Ended, PlaceholderError, Placeholders, Process, ProcessEnvironment, StartError, command, expand,
+    ProcessExit, PlaceholderError, Placeholders, Process, ProcessEnvironment, StartError, command, expand,
 };
 
 /// How often a responder is asked before its first scenario, at least.
@@ -93,7 +93,7 @@ pub enum LaunchError {
         stays(ended), said(.output)
     )]
     Exited {
-        ended: Ended,
+        ended: ProcessExit,
         /// The end of its output.
         output: String,
     },
@@ -148,7 +148,7 @@ impl Instance {
 }
 
 /// What to do about a process that ended, if known.
-const fn stays(ended: &Ended) -> &'static str {
+const fn stays(ended: &ProcessExit) -> &'static str {
     match ended.code {
         Some(0) => ": it has to stay in the foreground",
         _ => "",

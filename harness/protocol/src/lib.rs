@@ -20,7 +20,7 @@ pub mod pair;
 pub mod pattern;
 pub mod proton;
 pub mod requirement;
-pub mod stream_words;
+pub mod stream_decoder;
 pub mod streams;
 pub mod vocabulary;
 pub mod web;
@@ -35,8 +35,8 @@ mod tolerance;
 mod twin;
 
 pub use protocol::{
-    Forked, GivenValue, Hello, MonitorSettings, Patience, Protocol, RandomRuns, Reference,
-    ReferenceSettings, StreamParameters, Transport, Watcher, protocol,
+    Forked, GivenValue, Hello, MonitorSettings, Protocol, ProtocolMonitor, RandomRuns,
+    ReceiveTimeout, Reference, ReferenceSettings, StreamParameters, Transport, protocol,
 };
 pub use sealed::{SEALED, Sealed};
 pub use setting::ProtocolOption;

@@ -1,4 +1,4 @@
-//! Passive judges: they see the packets of a capture in order and say what they find.
+//! Monitors: they read the packets of a capture in order and report findings.
 
 pub(crate) mod at;
 pub(crate) mod findings;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 pub use shakedown_wire::Datagram;
-use shakedown_wire::quic::{self, Event, Why};
+use shakedown_wire::quic::{self, Event, UnreadableReason};
 
 use crate::requirement::Role;
 
@@ -24,7 +24,7 @@ pub enum Vantage {
     Path,
 }
 
-/// What a monitor has to say.
+/// An item that a monitor reports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Observation {
@@ -161,40 +161,40 @@ pub struct NetworkCounts {
     pub repeated: u64,
 }
 
-/// A passive judge of one protocol over datagrams.
+/// A monitor of one protocol over datagrams.
 pub trait Monitor {
-    /// Sees the next packet. What it has to say goes to `say`.
-    fn datagram(&mut self, datagram: &Datagram<'_>, say: &mut dyn FnMut(Observation));
+    /// Processes the next packet.
+    fn datagram(&mut self, datagram: &Datagram<'_>, emit: &mut dyn FnMut(Observation));
 
     /// The capture is over at `end`; open sessions are closed and judged.
-    fn finish(&mut self, end: Duration, say: &mut dyn FnMut(Observation));
+    fn finish(&mut self, end: Duration, emit: &mut dyn FnMut(Observation));
 }
 
-/// A passive judge of one protocol over QUIC.
+/// A monitor of one protocol over QUIC.
 pub trait StreamMonitor {
-    /// Sees what the next packet shows. What it has to say goes to `say`.
-    fn event(&mut self, event: &Event<'_>, say: &mut dyn FnMut(Observation));
+    /// Processes the next event.
+    fn event(&mut self, event: &Event<'_>, emit: &mut dyn FnMut(Observation));
 
     /// The capture is over at `end`; open connections are judged.
-    fn finish(&mut self, end: Duration, say: &mut dyn FnMut(Observation));
+    fn finish(&mut self, end: Duration, emit: &mut dyn FnMut(Observation));
 
     /// Connections that were not judged because a side could not be read, and how many.
-    fn blind(&self) -> &BTreeMap<Blind, u64>;
+    fn unjudged(&self) -> &BTreeMap<UnjudgedConnection, u64>;
 }
 
 /// A connection that was not judged because nothing of a side could be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Blind {
+pub struct UnjudgedConnection {
     pub protocol: &'static str,
     pub why: Unread,
     /// The side; `None` if it is both.
     pub side: Option<quic::Role>,
 }
 
-impl Blind {
-    /// Why a connection of this protocol cannot be judged, where packets of the client and the server were
-    /// `unread` and data of the application of them `read`: nothing of a side could be read, or not on what
-    /// they agreed.
+impl UnjudgedConnection {
+    /// Why a connection of this protocol cannot be judged, if it cannot: nothing of a side could be read, or the
+    /// negotiated ALPN is unknown. `unread` has what kept packets of the client and the server from being read, `read`
+    /// whether some of their application data was.
     pub(crate) fn of(
         protocol: &'static str,
         unread: [Option<Unread>; 2],
@@ -222,8 +222,8 @@ impl Blind {
     }
 }
 
-/// What was there instead of the secrets that are needed.
-impl std::fmt::Display for Blind {
+/// The reason, as a phrase: "no secrets of the client's side".
+impl std::fmt::Display for UnjudgedConnection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self.why {
             Unread::Form => "packets that cannot be read",
@@ -248,18 +248,18 @@ pub enum Unread {
     WrongKeys,
 }
 
-impl From<Why> for Unread {
-    fn from(why: Why) -> Self {
+impl From<UnreadableReason> for Unread {
+    fn from(why: UnreadableReason) -> Self {
         match why {
-            Why::NoSecrets => Self::NoSecrets,
-            Why::CannotDecrypt => Self::WrongKeys,
-            Why::NoHandshake
-            | Why::UnsupportedSuite(_)
-            | Why::UnknownConnection
-            | Why::Cut
-            | Why::OtherVersion(_)
-            | Why::NotQuic
-            | Why::EarlyDataRejected => Self::Form,
+            UnreadableReason::NoSecrets => Self::NoSecrets,
+            UnreadableReason::CannotDecrypt => Self::WrongKeys,
+            UnreadableReason::NoHandshake
+            | UnreadableReason::UnsupportedSuite(_)
+            | UnreadableReason::UnknownConnection
+            | UnreadableReason::Cut
+            | UnreadableReason::OtherVersion(_)
+            | UnreadableReason::NotQuic
+            | UnreadableReason::EarlyDataRejected => Self::Form,
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What happens between two implementations of a protocol, one in each role: what the
-//! specification demands of them, and how the wire shows it.
+//! Interoperability of two implementations, one in each role: what the specification demands of them, and how their
+//! traffic shows the outcome.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use shakedown_wire::quic::Event;
 
 use crate::requirement::Role;
 
-/// What a protocol says of a pair of its endpoints.
+/// Interoperability of a protocol's endpoints.
 #[derive(Debug, Clone, Copy)]
 pub struct Pairs {
     /// The options that change which peers an endpoint of this role and mode (or modes, with commas)
@@ -22,47 +22,47 @@ pub struct Pairs {
     pub earlier: fn(initiator: &Offer<'_>) -> Option<&'static [&'static str]>,
     /// What the specification demands of an initiator and a responder.
     pub demand: fn(initiator: &Offer<'_>, responder: &Offer<'_>) -> Demand,
-    /// How the wire shows what happens.
-    pub signs: Signs,
-    /// What the initiator comes for, in words: `frames`.
+    /// Finds the events of a pair in its traffic.
+    pub observer: TrafficObserver,
+    /// What the initiator requests, in the plural: `frames`.
     pub unit: &'static str,
     /// How long the initiator's own handshake may take until it gives up or falls back, by the
     /// specification's default timers; without the time for which it waits for media.
-    pub patience: fn(initiator: &Offer<'_>) -> Duration,
+    pub handshake_timeout: fn(initiator: &Offer<'_>) -> Duration,
     /// Whether its responses may take longer than the observation.
     pub may_wait: bool,
 }
 
 impl Pairs {
-    /// The signs in a datagram, for protocols over datagrams.
+    /// The event that a datagram shows, if any, for protocols over datagrams.
     #[must_use]
-    pub fn sign(&self, initiator: &Offer<'_>, from: Role, payload: &[u8]) -> Option<Sign> {
-        match self.signs {
-            Signs::Datagrams(sign) => sign(initiator, from, payload),
-            Signs::Streams(_) => None,
+    pub fn event(&self, initiator: &Offer<'_>, from: Role, payload: &[u8]) -> Option<TrafficEvent> {
+        match self.observer {
+            TrafficObserver::Datagrams(event) => event(initiator, from, payload),
+            TrafficObserver::Streams(_) => None,
         }
     }
 }
 
-/// How the wire shows what happens in a pair; `initiator` is how the initiator was set up.
+/// Finds the events of a pair in its traffic; `initiator` is how the initiator was set up.
 #[derive(Debug, Clone, Copy)]
-pub enum Signs {
-    /// The sign in a datagram of the `from` side, if any.
-    Datagrams(fn(initiator: &Offer<'_>, from: Role, payload: &[u8]) -> Option<Sign>),
-    /// The signs in the decrypted connections of a capture.
-    Streams(fn(initiator: &Offer<'_>) -> Box<dyn StreamSigns>),
+pub enum TrafficObserver {
+    /// The event that a datagram of the `from` side shows, if any.
+    Datagrams(fn(initiator: &Offer<'_>, from: Role, payload: &[u8]) -> Option<TrafficEvent>),
+    /// The events in the decrypted connections of a capture.
+    Streams(fn(initiator: &Offer<'_>) -> Box<dyn StreamObserver>),
 }
 
-/// Follows the connections of a pair.
-pub trait StreamSigns {
-    /// How much the initiator comes for.
+/// Finds the events of a pair in its connections.
+pub trait StreamObserver {
+    /// Number of units that the initiator requests.
     fn wanted(&self) -> u64;
 
-    /// Whether a connection of the capture is one of the initiator that is looked at.
+    /// Whether a connection of the capture is one of the observed initiator.
     fn follows(&self, connection: u64) -> bool;
 
-    /// Processes the next event; signs go to `tell`.
-    fn event(&mut self, event: &Event<'_>, tell: &mut dyn FnMut(Sign));
+    /// Processes the next event of the capture; `emit` gets the events of the pair.
+    fn event(&mut self, event: &Event<'_>, emit: &mut dyn FnMut(TrafficEvent));
 }
 
 /// How one side of a pair is set up.
@@ -102,7 +102,7 @@ impl Offer<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Demand {
     /// How it ends where nothing is lost.
-    pub end: Demanded,
+    pub end: DemandedEnd,
     /// The requirements from which that follows.
     pub because: &'static [&'static str],
     /// The requirements by which a side may refuse all the same; none if it may not.
@@ -112,7 +112,7 @@ pub struct Demand {
 /// How a pair has to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Demanded {
+pub enum DemandedEnd {
     /// The initiator's own handshake leads to a stream.
     Streams,
     /// That gets no response, and the initiator gets the stream by its fallback.
@@ -127,7 +127,7 @@ pub enum Demanded {
     NotSaid,
 }
 
-impl Demanded {
+impl DemandedEnd {
     /// Its name in tables.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -142,17 +142,17 @@ impl Demanded {
     }
 }
 
-/// An event of a pair that one datagram shows.
+/// An event of a pair.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Sign {
-    /// The initiator asks in its own way.
-    Asks,
-    /// The initiator asks in the older way, to which it falls back.
+pub enum TrafficEvent {
+    /// The initiator requests a stream in its own mode.
+    Requests,
+    /// The initiator requests a stream in the older mode, to which it falls back.
     FallsBack,
     /// A side refuses: how (human-readable).
     Refuses(String),
-    /// The responder ends, with an error, what the initiator asked for: how (human-readable).
-    Breaks(String),
+    /// The responder ends the stream with an error: how (human-readable).
+    Aborts(String),
     /// The responder grants a stream of this rate and length, as far as it says so.
     Grants {
         /// Frames a second.
@@ -160,6 +160,6 @@ pub enum Sign {
         /// Length of the stream in seconds.
         seconds: Option<u32>,
     },
-    /// Something that the initiator came for, a frame of media for example: its number.
-    Came(u64),
+    /// A unit that the initiator requested, a frame of media for example: its number.
+    Received(u64),
 }

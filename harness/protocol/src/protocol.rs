@@ -13,7 +13,7 @@ use crate::requirement::{Requirement, Role};
 use crate::sealed::SEALED;
 use crate::setting::ProtocolOption;
 use crate::specification::Specification;
-use crate::stream_words::StreamWords;
+use crate::stream_decoder::StreamDecoders;
 use crate::streams::StreamMachine;
 use crate::tolerance::Tolerance;
 use crate::twin::{Twin, requirement_of};
@@ -81,14 +81,14 @@ pub struct Protocol {
     /// What it asks of QUIC, if streams carry its frames; datagrams of UDP carry the others.
     pub transport: Option<Transport>,
     /// The frames on its streams, if streams carry them.
-    pub stream_words: Option<StreamWords>,
+    pub stream_decoders: Option<StreamDecoders>,
     /// The frame by which an initiator of a mode begins: name and fields. The program asks with it
     /// whether an implementation answers at all; where there is none, a QUIC handshake asks. `id` is
     /// a fresh UUID; `None` if there is no such mode.
     pub hello: Option<fn(mode: &str, id: &str) -> Option<Hello>>,
     /// What happens between two implementations, if the specification says something of pairs.
     pub pairs: Option<Pairs>,
-    pub monitor: fn(&MonitorSettings) -> Watcher,
+    pub monitor: fn(&MonitorSettings) -> ProtocolMonitor,
     /// A new reference machine.
     ///
     /// # Errors
@@ -151,8 +151,8 @@ pub type Forked = fn(&ReferenceSettings) -> Result<Box<dyn Fork>, String>;
 pub type RandomRuns =
     fn(settings: &RunSettings, seed: u64, draw: Draw<'_>) -> Result<Participants, String>;
 
-/// A monitor, by what it sees.
-pub enum Watcher {
+/// A monitor, by its input.
+pub enum ProtocolMonitor {
     /// The datagrams of a capture.
     Packets(Box<dyn Monitor>),
     /// What the QUIC of a capture shows, decrypted.
@@ -175,8 +175,8 @@ pub struct Transport {
     pub keep_alive: Option<Duration>,
     /// After this long without a packet the other side is gone; it is announced.
     pub idle_timeout: Duration,
-    /// How long the other side may be silent whatever is sent to it, if the idle timeout is not enough.
-    pub patience: Option<Patience>,
+    /// A timeout that only received datagrams restart, besides the idle timeout.
+    pub receive_timeout: Option<ReceiveTimeout>,
     /// Bidirectional streams that the other side may have open at a time.
     pub bidirectional: u32,
     /// Unidirectional streams that the other side may have open at a time.
@@ -192,10 +192,10 @@ pub struct Transport {
     pub web: bool,
 }
 
-/// How long a silent connection is kept. The idle timeout begins anew with what is sent, and the sooner one of
-/// both sides holds for both (RFC 9000, section 10.1); this counts from the last datagram that came.
+/// A timeout that only received datagrams restart. The idle timeout is restarted by sent packets as well, and
+/// the shorter one of both sides applies (RFC 9000, section 10.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
+pub struct ReceiveTimeout {
     /// After this long without a datagram the connection is closed.
     pub time: Duration,
     /// The same until its handshake is done.

@@ -175,7 +175,7 @@ pub enum Output {
     /// Connect to the peer that the owner knows.
     Connect(ConnectionNumber),
     /// The same with options.
-    ConnectBy(ConnectionNumber, Approach),
+    ConnectBy(ConnectionNumber, ConnectOptions),
     /// Open a stream as soon as the peer's limit permits. A machine names them in the order of their
     /// ids, those of each kind by itself.
     Open(ConnectionNumber, StreamId),
@@ -214,9 +214,9 @@ pub enum Output {
     },
 }
 
-/// How to connect, where it is not as the owner or the protocol has it.
+/// Options of a connection that differ from what the owner or the protocol chose.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Approach {
+pub struct ConnectOptions {
     /// Whom it connects to; the peer that the owner knows if `None`.
     pub to: Option<SocketAddr>,
     /// The protocols that are offered in the TLS handshake (ALPN), none if it is empty; the

@@ -3,19 +3,19 @@
 use std::io::Read;
 
 use serde_json::{Map, Value};
-use shakedown_capture::quic::{Decoder, Event, EventKind, Limits, Why};
+use shakedown_capture::quic::{Decoder, Event, EventKind, Limits, UnreadableReason};
 use shakedown_capture::{Capture, CaptureError, Datagram, Item, Statistics};
 use shakedown_engine::quic::Filter;
 use shakedown_protocol::vocabulary::Described;
 use shakedown_protocol::{PROTOCOLS, Protocol};
 
-use crate::conversations::{Conversations, StreamWord};
+use crate::stream_frames::{DecodedFrame, StreamFrames};
 
-/// What a capture says next. What QUIC says comes before the datagram that completes it.
+/// An item of a capture. QUIC events come before the datagram that completes them.
 #[derive(Debug)]
 pub enum DissectedItem<'a> {
-    /// Something that QUIC says, what a close code in it means, and the words on streams that it completes.
-    Quic(&'a Event<'a>, Option<&'static str>, Vec<StreamWord>),
+    /// A QUIC event, the meaning of its close code, and the frames on streams that it completes.
+    Quic(&'a Event<'a>, Option<&'static str>, Vec<DecodedFrame>),
     Datagram(&'a Datagram<'a>, Decoded),
     /// A comment on the datagram that came last.
     Comment(&'a str),
@@ -43,26 +43,26 @@ pub struct Dissected {
 }
 
 /// Reads a capture, with the secrets in it and those of a key log, which may be empty, until
-/// `hear` returns `false`.
+/// `emit` returns `false`.
 ///
 /// # Errors
 /// [`CaptureError`] where it cannot be read; earlier items were passed on.
 pub fn dissect<R: Read>(
     source: R,
     key_log: &[u8],
-    hear: &mut dyn FnMut(DissectedItem<'_>) -> bool,
+    emit: &mut dyn FnMut(DissectedItem<'_>) -> bool,
 ) -> Result<Dissected, CaptureError> {
     let mut capture = Capture::open(source)?;
     let mut decoder = Decoder::new(Limits::default());
-    let mut words = Conversations::default();
+    let mut frames = StreamFrames::default();
     let mut filter = Filter::default();
     let mut goes_on = true;
     decoder.add_secrets(key_log, &mut |_| {});
     while goes_on {
         let mut quic = |event: &Event<'_>| {
-            let said = words.hear(event);
-            let meaning = words.code(event);
-            hear(DissectedItem::Quic(event, meaning, said));
+            let completed = frames.event(event);
+            let meaning = frames.code(event);
+            emit(DissectedItem::Quic(event, meaning, completed));
         };
         match capture.next_item()? {
             Some(Item::Datagram(datagram)) => {
@@ -77,14 +77,14 @@ pub fn dissect<R: Read>(
                     });
                 }
                 let decoded = decode(datagram.payload, newest);
-                goes_on = hear(DissectedItem::Datagram(&datagram, decoded));
+                goes_on = emit(DissectedItem::Datagram(&datagram, decoded));
                 for comment in capture.comments() {
-                    goes_on &= hear(DissectedItem::Comment(&comment));
+                    goes_on &= emit(DissectedItem::Comment(&comment));
                 }
             }
             Some(Item::KeyLog(key_log)) => {
                 decoder.add_secrets(key_log, &mut quic);
-                goes_on = hear(DissectedItem::Secrets);
+                goes_on = emit(DissectedItem::Secrets);
             }
             None => {
                 decoder.finish(&mut quic);
@@ -94,7 +94,7 @@ pub fn dissect<R: Read>(
     }
     Ok(Dissected {
         statistics: *capture.statistics(),
-        unread: words.unread(),
+        unread: frames.unread(),
     })
 }
 
@@ -113,15 +113,15 @@ impl Quic {
             return self;
         };
         match unreadable.why {
-            Why::NotQuic => Self::No,
-            Why::UnknownConnection => Self::Maybe,
-            Why::NoSecrets
-            | Why::NoHandshake
-            | Why::UnsupportedSuite(_)
-            | Why::CannotDecrypt
-            | Why::Cut
-            | Why::OtherVersion(_)
-            | Why::EarlyDataRejected => self,
+            UnreadableReason::NotQuic => Self::No,
+            UnreadableReason::UnknownConnection => Self::Maybe,
+            UnreadableReason::NoSecrets
+            | UnreadableReason::NoHandshake
+            | UnreadableReason::UnsupportedSuite(_)
+            | UnreadableReason::CannotDecrypt
+            | UnreadableReason::Cut
+            | UnreadableReason::OtherVersion(_)
+            | UnreadableReason::EarlyDataRejected => self,
         }
     }
 }

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use shakedown_wire::quic::{At, CloseCode, Event, EventKind, Level, Role, Unreadable, Why};
+use shakedown_wire::quic::{
+    At, CloseCode, Event, EventKind, Level, Role, Unreadable, UnreadableReason,
+};
 
 use super::assembler::{Assembler, Budget, Share};
 use super::header::Id;
@@ -60,7 +62,7 @@ pub(super) struct Waiting {
     pub(super) level: Level,
     pub(super) bytes: Vec<u8>,
     pub(super) long: Option<Long>,
-    pub(super) why: Why,
+    pub(super) why: UnreadableReason,
     pub(super) candidate: Candidate,
 }
 
@@ -160,7 +162,7 @@ impl Connection {
     /// Opens a packet into the shared buffer.
     ///
     /// # Errors
-    /// [`Why`] it cannot be read; it may be read later if keys or the handshake are missing.
+    /// [`UnreadableReason`] it cannot be read; it may be read later if keys or the handshake are missing.
     pub(super) fn open(
         &mut self,
         packet: &Protected<'_>,
@@ -168,19 +170,19 @@ impl Connection {
         number_offset: usize,
         secrets: &Secrets,
         buffer: &mut Vec<u8>,
-    ) -> Result<Opened, Why> {
+    ) -> Result<Opened, UnreadableReason> {
         let level = packet.level;
         let expected = self.space(level, sender).expected();
         if let Some(plain) = secrets.plain {
             let opened = protect::open_plain(plain, packet.bytes, number_offset, expected, buffer);
-            return opened.ok_or(Why::CannotDecrypt);
+            return opened.ok_or(UnreadableReason::CannotDecrypt);
         }
         let mut open =
             |keys: &mut Keys| protect::open(keys, packet.bytes, number_offset, expected, buffer);
         if level == Level::Initial {
             let mut latest_first = self.initial.iter_mut().rev();
             let opened = latest_first.find_map(|keys| open(&mut keys[sender.index()]));
-            return opened.ok_or(Why::CannotDecrypt);
+            return opened.ok_or(UnreadableReason::CannotDecrypt);
         }
         let keys = self.keys(level, sender, secrets)?;
         for index in 0..keys.len() {
@@ -190,7 +192,7 @@ impl Connection {
                 return Ok(opened);
             }
         }
-        Err(Why::CannotDecrypt)
+        Err(UnreadableReason::CannotDecrypt)
     }
 
     /// The keys of an end; several where the suite is not known yet.
@@ -199,15 +201,15 @@ impl Connection {
         level: Level,
         sender: Role,
         secrets: &Secrets,
-    ) -> Result<&mut Vec<Keys>, Why> {
+    ) -> Result<&mut Vec<Keys>, UnreadableReason> {
         let end = sender.index();
         let (keys, label) = match (level, sender) {
             (Level::ZeroRtt, Role::Client) => match self.early {
                 Early::Unknown => return Err(self.missing(secrets, Label::ClientEarly)),
-                Early::Rejected => return Err(Why::EarlyDataRejected),
+                Early::Rejected => return Err(UnreadableReason::EarlyDataRejected),
                 Early::Accepted => (&mut self.early_keys, Label::ClientEarly),
             },
-            (Level::Initial | Level::ZeroRtt, _) => return Err(Why::CannotDecrypt),
+            (Level::Initial | Level::ZeroRtt, _) => return Err(UnreadableReason::CannotDecrypt),
             (Level::Handshake, Role::Client) => {
                 (&mut self.handshake_keys[end], Label::ClientHandshake)
             }
@@ -220,12 +222,16 @@ impl Connection {
         if !keys.is_empty() {
             return Ok(keys);
         }
-        let random = self.random.ok_or(Why::NoHandshake)?;
+        let random = self.random.ok_or(UnreadableReason::NoHandshake)?;
         let known = match self.suite {
-            Some(code) => Some(Suite::from_code(code).ok_or(Why::UnsupportedSuite(code))?),
+            Some(code) => {
+                Some(Suite::from_code(code).ok_or(UnreadableReason::UnsupportedSuite(code))?)
+            }
             None => None,
         };
-        let secret = secrets.get(&random, label).ok_or(Why::NoSecrets)?;
+        let secret = secrets
+            .get(&random, label)
+            .ok_or(UnreadableReason::NoSecrets)?;
         // Without the ServerHello the suite is found by trying. Early data may have another one.
         let known = known.filter(|_| level != Level::ZeroRtt);
         let suites = secret.suites().iter().copied();
@@ -234,22 +240,22 @@ impl Connection {
             .filter_map(|suite| Keys::new(suite, secret))
             .collect();
         if keys.is_empty() {
-            return Err(Why::NoSecrets);
+            return Err(UnreadableReason::NoSecrets);
         }
         Ok(keys)
     }
 
     /// Why early data has to wait: what it needs first is its secret, then the server's answer,
     /// which takes the server's secret.
-    fn missing(&self, secrets: &Secrets, label: Label) -> Why {
+    fn missing(&self, secrets: &Secrets, label: Label) -> UnreadableReason {
         let has = |label| {
             self.random
                 .is_some_and(|random| secrets.get(&random, label).is_some())
         };
         if self.random.is_some() && !(has(label) && has(Label::ServerHandshake)) {
-            Why::NoSecrets
+            UnreadableReason::NoSecrets
         } else {
-            Why::NoHandshake
+            UnreadableReason::NoHandshake
         }
     }
 
@@ -333,7 +339,7 @@ impl Connection {
         packet: &Protected<'_>,
         at: At,
         candidate: Candidate,
-        why: Why,
+        why: UnreadableReason,
         shared: &mut Shared<'_>,
     ) {
         let cost = packet.bytes.len() + size_of::<Waiting>();
@@ -391,7 +397,7 @@ pub(super) fn unreadable(
     connection: Option<u64>,
     at: At,
     by: Option<Role>,
-    why: Why,
+    why: UnreadableReason,
     may_be_stateless_reset: bool,
     shared: &mut Shared<'_>,
 ) {

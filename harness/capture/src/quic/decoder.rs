@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use shakedown_wire::quic::{At, Event, EventKind, Level, Why};
+use shakedown_wire::quic::{At, Event, EventKind, Level, UnreadableReason};
 
 use super::assembler::Budget;
 use super::connection::{Connection, Long, Protected, Shared, unreadable};
@@ -180,7 +180,11 @@ impl Decoder {
         }
         let (_, mut shared) = self.split(sink);
         let Ok(header) = header else {
-            let why = if cut { Why::Cut } else { Why::NotQuic };
+            let why = if cut {
+                UnreadableReason::Cut
+            } else {
+                UnreadableReason::NotQuic
+            };
             unreadable(None, at, None, why, false, &mut shared);
             return None;
         };
@@ -229,7 +233,7 @@ impl Decoder {
                 source,
             } => {
                 if cut {
-                    unreadable(None, at, None, Why::Cut, false, &mut shared);
+                    unreadable(None, at, None, UnreadableReason::Cut, false, &mut shared);
                 } else {
                     self.retry(rest, destination, source, at, sink);
                 }
@@ -257,7 +261,7 @@ impl Decoder {
                     None,
                     at,
                     None,
-                    Why::OtherVersion(version),
+                    UnreadableReason::OtherVersion(version),
                     false,
                     &mut shared,
                 );
@@ -271,9 +275,9 @@ impl Decoder {
         self.look_up(Some(packet), packet.long.map(|it| it.destination), &at);
         let known = self.candidates.first().copied();
         let why = match known {
-            _ if cut => Why::Cut,
-            Some(_) => Why::CannotDecrypt,
-            None => Why::NotQuic,
+            _ if cut => UnreadableReason::Cut,
+            Some(_) => UnreadableReason::CannotDecrypt,
+            None => UnreadableReason::NotQuic,
         };
         let by = known.map(|it| it.receiver.peer());
         let (_, mut shared) = self.split(sink);
@@ -327,7 +331,7 @@ impl Decoder {
                 tried += 1;
                 match self.attempt(packet, candidate, at, sink) {
                     Ok(()) => return,
-                    Err(Why::CannotDecrypt) => {
+                    Err(UnreadableReason::CannotDecrypt) => {
                         let matched = !widened || candidate.id_length == Some(0);
                         failed = failed.or(matched.then_some(candidate));
                     }
@@ -356,7 +360,10 @@ impl Decoder {
         if let Some((candidate, why)) = missing.filter(|_| failed.is_none())
             && let Some(connection) = connections.get_mut(&candidate.connection)
         {
-            let may_wait = matches!(why, Why::NoSecrets | Why::NoHandshake);
+            let may_wait = matches!(
+                why,
+                UnreadableReason::NoSecrets | UnreadableReason::NoHandshake
+            );
             if may_wait {
                 connection.wait(packet, at, candidate, why, &mut shared);
             } else {
@@ -367,9 +374,9 @@ impl Decoder {
             return;
         }
         let why = match failed {
-            Some(_) => Why::CannotDecrypt,
-            None if packet.bytes[0] & 0x40 == 0 => Why::NotQuic,
-            None => Why::UnknownConnection,
+            Some(_) => UnreadableReason::CannotDecrypt,
+            None if packet.bytes[0] & 0x40 == 0 => UnreadableReason::NotQuic,
+            None => UnreadableReason::UnknownConnection,
         };
         let number = failed.map(|it| it.connection);
         let by = failed.map(|it| it.receiver.peer());
@@ -383,10 +390,10 @@ impl Decoder {
         candidate: Candidate,
         at: At,
         sink: Sink<'_>,
-    ) -> Result<(), Why> {
+    ) -> Result<(), UnreadableReason> {
         let (connections, mut shared) = self.split(sink);
         let Some(connection) = connections.get_mut(&candidate.connection) else {
-            return Err(Why::CannotDecrypt);
+            return Err(UnreadableReason::CannotDecrypt);
         };
         let receiver = candidate.receiver;
         let by = receiver.peer();
@@ -396,7 +403,7 @@ impl Decoder {
                 let known = candidate.id_length;
                 1 + known
                     .or(connection.id_length(receiver))
-                    .ok_or(Why::CannotDecrypt)?
+                    .ok_or(UnreadableReason::CannotDecrypt)?
             }
         };
         let opened = connection.open(packet, by, number_offset, shared.secrets, shared.buffer)?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shakedown_wire::quic::{At, Event, EventKind, Level, Role, Why};
+use shakedown_wire::quic::{At, Event, EventKind, Level, Role, UnreadableReason};
 
 use super::connection::{Connection, Long, Protected, Waiting, unreadable};
 use super::decoder::{Decoder, Sink};
@@ -126,8 +126,8 @@ impl Decoder {
             }
         }
         let (why, by) = match known {
-            Some(_) => (Why::CannotDecrypt, Some(Role::Server)),
-            None => (Why::UnknownConnection, None),
+            Some(_) => (UnreadableReason::CannotDecrypt, Some(Role::Server)),
+            None => (UnreadableReason::UnknownConnection, None),
         };
         unreadable(known, at, by, why, false, &mut shared);
         self.candidates = candidates;

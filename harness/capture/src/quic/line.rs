@@ -1,6 +1,6 @@
 //! QUIC events as human-readable lines.
 
-use super::{CloseCode, Event, EventKind, Level, Packet, Why, protocols};
+use super::{CloseCode, Event, EventKind, Level, Packet, UnreadableReason, protocols};
 
 /// The most bytes of a stream in a line.
 const SHOWN: usize = 32;
@@ -77,7 +77,7 @@ pub fn line(event: &Event<'_>, meaning: Option<&str>) -> Option<String> {
             format!("{by}: unknown frame of type {frame_type:#x}")
         }
         EventKind::Unreadable(unreadable) => match unreadable.why {
-            Why::NotQuic => return None,
+            UnreadableReason::NotQuic => return None,
             why => format!("unreadable: {}", reason(why)),
         },
         EventKind::Forgotten => "forgotten: too many connections are open".to_owned(),
@@ -106,17 +106,21 @@ const fn level_name(level: Level) -> &'static str {
     }
 }
 
-fn reason(why: Why) -> String {
+fn reason(why: UnreadableReason) -> String {
     match why {
-        Why::NoSecrets => "no secrets in the capture".to_owned(),
-        Why::NoHandshake => "its handshake is there only in part".to_owned(),
-        Why::UnsupportedSuite(suite) => format!("cipher suite {suite:#06x}"),
-        Why::UnknownConnection => "of no connection whose beginning is there".to_owned(),
-        Why::CannotDecrypt => "the keys do not fit".to_owned(),
-        Why::Cut => "cut".to_owned(),
-        Why::OtherVersion(version) => format!("version {version:#x}"),
-        Why::NotQuic => "not QUIC".to_owned(),
-        Why::EarlyDataRejected => "early data that the server does not take".to_owned(),
+        UnreadableReason::NoSecrets => "no secrets in the capture".to_owned(),
+        UnreadableReason::NoHandshake => "its handshake is there only in part".to_owned(),
+        UnreadableReason::UnsupportedSuite(suite) => format!("cipher suite {suite:#06x}"),
+        UnreadableReason::UnknownConnection => {
+            "of no connection whose beginning is there".to_owned()
+        }
+        UnreadableReason::CannotDecrypt => "the keys do not fit".to_owned(),
+        UnreadableReason::Cut => "cut".to_owned(),
+        UnreadableReason::OtherVersion(version) => format!("version {version:#x}"),
+        UnreadableReason::NotQuic => "not QUIC".to_owned(),
+        UnreadableReason::EarlyDataRejected => {
+            "early data that the server does not take".to_owned()
+        }
     }
 }
 

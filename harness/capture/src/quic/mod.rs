@@ -48,7 +48,7 @@
 //! to come before the packets that need them, which is where [`Tap`](crate::Tap) and `editcap
 //! --inject-secrets` put them; a key log beside the capture is given before its first packet. The
 //! capture is read once, so packets wait for later secrets only within the bounds below; beyond
-//! them they are [`Why::NoSecrets`], and the streams that lack them [`Lost`].
+//! them they are [`UnreadableReason::NoSecrets`], and the streams that lack them [`Lost`].
 //!
 //! # Bounds
 //!
@@ -96,6 +96,6 @@ pub use protect::OpenPlain;
 pub use secrets::{Secrets, SkippedLine};
 pub use shakedown_wire::quic::{
     Acknowledged, At, CloseCode, Event, EventKind, Flow, Level, Lost, Packet, Role,
-    TransportParameters, Unreadable, Why, protocols,
+    TransportParameters, Unreadable, UnreadableReason, protocols,
 };
 pub use statistics::QuicStatistics;

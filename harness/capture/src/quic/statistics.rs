@@ -1,6 +1,6 @@
 use std::fmt;
 
-use shakedown_wire::quic::Why;
+use shakedown_wire::quic::UnreadableReason;
 
 /// What was read of QUIC, counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,17 +41,17 @@ pub struct QuicStatistics {
 }
 
 impl QuicStatistics {
-    pub(super) const fn count(&mut self, why: Why) {
+    pub(super) const fn count(&mut self, why: UnreadableReason) {
         let count = match why {
-            Why::NoSecrets => &mut self.no_secrets,
-            Why::NoHandshake => &mut self.no_handshake,
-            Why::UnsupportedSuite(_) => &mut self.unsupported_suite,
-            Why::UnknownConnection => &mut self.unknown_connection,
-            Why::CannotDecrypt => &mut self.cannot_decrypt,
-            Why::Cut => &mut self.cut,
-            Why::OtherVersion(_) => &mut self.other_version,
-            Why::NotQuic => &mut self.not_quic,
-            Why::EarlyDataRejected => &mut self.early_data_rejected,
+            UnreadableReason::NoSecrets => &mut self.no_secrets,
+            UnreadableReason::NoHandshake => &mut self.no_handshake,
+            UnreadableReason::UnsupportedSuite(_) => &mut self.unsupported_suite,
+            UnreadableReason::UnknownConnection => &mut self.unknown_connection,
+            UnreadableReason::CannotDecrypt => &mut self.cannot_decrypt,
+            UnreadableReason::Cut => &mut self.cut,
+            UnreadableReason::OtherVersion(_) => &mut self.other_version,
+            UnreadableReason::NotQuic => &mut self.not_quic,
+            UnreadableReason::EarlyDataRejected => &mut self.early_data_rejected,
         };
         *count += 1;
     }

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use proptest::prelude::*;
-use shakedown_capture::quic::{Decoder, Event, EventKind, Limits, Role, Why};
+use shakedown_capture::quic::{Decoder, Event, EventKind, Limits, Role, UnreadableReason};
 use shakedown_capture::{Capture, Datagram, Item, PcapLayout};
 
 use super::seen::Seen;
@@ -102,7 +102,7 @@ fn packets_cut_in_the_capture_are_told_as_cut() {
     }
     let seen = Seen::of_file(&writer.into_inner(), &recording.key_log, Limits::default());
     // The client's first packet is cut too, so that the connection is not known.
-    let is_cut = |why: &Why| *why == Why::Cut;
+    let is_cut = |why: &UnreadableReason| *why == UnreadableReason::Cut;
     assert!(is_cut(&seen.unreadable[0].1));
     assert!(seen.statistics.cut > 10);
     assert!(seen.streams.is_empty());
@@ -137,7 +137,7 @@ fn a_stateless_reset_is_known_by_its_token_and_suspected_by_its_form() {
         _ => {}
     });
     assert_eq!(others, [Role::Server]);
-    let unknown = Why::UnknownConnection;
+    let unknown = UnreadableReason::UnknownConnection;
     assert_eq!(suspected, [(unknown, true), (unknown, false)]);
 }
 

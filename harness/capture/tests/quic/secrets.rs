@@ -1,6 +1,6 @@
 //! Where the secrets stand, and what is told where they are missing.
 
-use shakedown_capture::quic::{Limits, Why};
+use shakedown_capture::quic::{Limits, UnreadableReason};
 
 use super::seen::Seen;
 use super::session::{Options, record};
@@ -42,7 +42,7 @@ fn secrets_that_come_too_late_lose_streams_and_give_no_wrong_byte() {
     assert!(
         seen.unreadable
             .iter()
-            .all(|it| *it == (Some(1), Why::NoSecrets))
+            .all(|it| *it == (Some(1), UnreadableReason::NoSecrets))
     );
     // Behind all packets, and more of them than may wait.
     recording.datagrams.truncate(40);
@@ -62,7 +62,7 @@ fn without_secrets_no_packet_counts_as_damaged() {
     assert!(
         seen.unreadable
             .iter()
-            .all(|it| *it == (Some(1), Why::NoSecrets))
+            .all(|it| *it == (Some(1), UnreadableReason::NoSecrets))
     );
     assert_eq!(seen.statistics.no_secrets, seen.unreadable.len() as u64);
     assert_eq!(seen.statistics.unreadable(), seen.statistics.no_secrets);
@@ -73,7 +73,11 @@ fn secrets_of_another_session_are_none() {
     let recording = exchanged(Options::default());
     let other = exchanged(Options::default());
     let seen = Seen::of_file(&recording.pcapng(None), &other.key_log, Limits::default());
-    assert!(seen.unreadable.iter().all(|it| it.1 == Why::NoSecrets));
+    assert!(
+        seen.unreadable
+            .iter()
+            .all(|it| it.1 == UnreadableReason::NoSecrets)
+    );
     assert!(seen.streams.is_empty());
 }
 
@@ -93,7 +97,9 @@ fn wrong_secrets_are_no_missing_ones() {
     let known = |why| {
         matches!(
             why,
-            Why::CannotDecrypt | Why::UnknownConnection | Why::NotQuic
+            UnreadableReason::CannotDecrypt
+                | UnreadableReason::UnknownConnection
+                | UnreadableReason::NotQuic
         )
     };
     assert!(seen.unreadable.iter().all(|it| known(it.1)));
@@ -109,7 +115,10 @@ fn damaged_packets_are_told_and_the_others_read() {
     let last = recording.datagrams[at].payload.last_mut().expect("bytes");
     *last ^= 1;
     let seen = Seen::of(&recording);
-    assert_eq!(seen.unreadable, [(Some(1), Why::CannotDecrypt)]);
+    assert_eq!(
+        seen.unreadable,
+        [(Some(1), UnreadableReason::CannotDecrypt)]
+    );
     assert_eq!(seen.statistics.read, whole.statistics.read - 1);
     seen.assert_beginning_of(&whole);
 }
@@ -120,7 +129,12 @@ fn a_session_whose_beginning_is_missing_is_unknown() {
     recording.datagrams.drain(..4);
     let seen = Seen::of(&recording);
     assert!(seen.opened.is_empty() && seen.streams.is_empty());
-    let known = |why| matches!(why, Why::UnknownConnection | Why::NotQuic);
+    let known = |why| {
+        matches!(
+            why,
+            UnreadableReason::UnknownConnection | UnreadableReason::NotQuic
+        )
+    };
     assert!(seen.unreadable.iter().all(|it| known(it.1)));
 }
 

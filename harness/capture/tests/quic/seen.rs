@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use shakedown_capture::quic::{
     CloseCode, Decoder, Event, EventKind, Limits, Lost, QuicStatistics, Role, TransportParameters,
-    Why, protocols,
+    UnreadableReason, protocols,
 };
 use shakedown_capture::{Capture, Item};
 
@@ -24,7 +24,7 @@ pub(crate) struct Seen {
     pub(crate) lost: BTreeMap<Half, (u64, Lost)>,
     pub(crate) datagrams: Vec<(Role, Vec<u8>)>,
     pub(crate) closes: Vec<(u64, Role, CloseCode, Vec<u8>)>,
-    pub(crate) unreadable: Vec<(Option<u64>, Why)>,
+    pub(crate) unreadable: Vec<(Option<u64>, UnreadableReason)>,
     pub(crate) updates: Vec<(Role, u64)>,
     pub(crate) moves: Vec<(Role, SocketAddr, SocketAddr)>,
     pub(crate) offered: Vec<Vec<u8>>,

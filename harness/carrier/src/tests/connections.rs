@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use shakedown_protocol::machine::Machine;
 use shakedown_protocol::proton::TRANSPORT;
-use shakedown_protocol::streams::{Approach, ConnectionNumber, Fault, Output};
-use shakedown_protocol::{Patience, Transport};
+use shakedown_protocol::streams::{ConnectOptions, ConnectionNumber, Fault, Output};
+use shakedown_protocol::{ReceiveTimeout, Transport};
 
 use super::test_peer::{FIRST, Puppets, SECOND, STREAM, TestPeer, close, write};
 use super::world::{client_address, settings, tester};
@@ -112,9 +112,9 @@ fn other_names_in_the_handshake_fail_it() {
         for names in [vec!["h3".to_owned()], vec![]] {
             let settings = tester(security);
             let mut world = Puppets::with(&settings, &settings);
-            let how = Approach {
+            let how = ConnectOptions {
                 alpn: Some(names),
-                ..Approach::default()
+                ..ConnectOptions::default()
             };
             world.client([Output::ConnectBy(FIRST, how)]);
             let [server, client] = world.puppets();
@@ -151,9 +151,9 @@ fn a_server_connects_to_nobody() {
 
 #[test]
 fn a_client_connects_to_whom_it_is_told() {
-    let to = |address| Approach {
+    let to = |address| ConnectOptions {
         to: Some(address),
-        ..Approach::default()
+        ..ConnectOptions::default()
     };
     let mut world = Puppets::of_testers(TRANSPORT);
     let elsewhere = client_address(0, Socket::MAIN);
@@ -201,7 +201,7 @@ fn who_is_silent_for_too_long_is_given_up_whatever_is_sent_to_it() {
         ..TRANSPORT
     };
     let impatient = Transport {
-        patience: Some(Patience {
+        receive_timeout: Some(ReceiveTimeout {
             time: Duration::from_secs(20),
             handshake: Duration::from_secs(20),
             code: 9,
@@ -248,9 +248,9 @@ fn who_is_silent_for_too_long_is_given_up_whatever_is_sent_to_it() {
 #[test]
 fn each_connection_of_a_tester_has_a_socket_of_its_own_unless_it_is_asked_for_another_s() {
     let mut world = Puppets::connected(TRANSPORT);
-    let beside = |from| Approach {
+    let beside = |from| ConnectOptions {
         from,
-        ..Approach::default()
+        ..ConnectOptions::default()
     };
     world.client([Output::ConnectBy(SECOND, beside(None))]);
     let third = ConnectionNumber(2);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use shakedown_protocol::streams::{Approach, Fault, Faults, Output, StreamId};
+use shakedown_protocol::streams::{ConnectOptions, Fault, Faults, Output, StreamId};
 
 use super::test_peer::{FIRST, Puppets, SECOND, STREAM, TestPeer, write};
 use super::world::{client_address, server_address, settings, tester};
@@ -21,9 +21,9 @@ fn world(faults: Faults, security: Security) -> Puppets {
 }
 
 fn connect(faults: Faults) -> Output {
-    let how = Approach {
+    let how = ConnectOptions {
         faults,
-        ..Approach::default()
+        ..ConnectOptions::default()
     };
     Output::ConnectBy(FIRST, how)
 }

@@ -2,7 +2,7 @@
 
 use shakedown_protocol::Transport;
 use shakedown_protocol::proton::TRANSPORT;
-use shakedown_protocol::streams::{Approach, Output, StreamId};
+use shakedown_protocol::streams::{ConnectOptions, Output, StreamId};
 
 use super::test_peer::{FIRST, Puppets, STREAM, write};
 use super::world::{LATENCY, settings, tester};
@@ -133,9 +133,9 @@ fn datagrams_pass_between_testers_and_are_not_admitted_by_others() {
 #[test]
 fn a_window_holds_the_other_side_back_until_it_is_read() {
     let mut world = Puppets::of_testers(TRANSPORT);
-    let how = Approach {
+    let how = ConnectOptions {
         window: Some(4),
-        ..Approach::default()
+        ..ConnectOptions::default()
     };
     world.ask(0, |puppet| puppet.is_deaf = true);
     world.client([Output::ConnectBy(FIRST, how)]);

@@ -13,7 +13,7 @@ use shakedown_capture::quic::{self, Event};
 use shakedown_report::dissection::{Decoded, DissectedItem, dissect, fields_in_words};
 use shakedown_report::hexdump::{ROW, row};
 use shakedown_report::text::{clean_line, count};
-use shakedown_report::{Ladder, StreamWord};
+use shakedown_report::{DecodedFrame, Ladder};
 
 use super::check::{key_log, open};
 use crate::exit::{Exit, Failure, usage};
@@ -82,10 +82,10 @@ impl Args {
         // What QUIC says stands below the datagram that completes it.
         let mut below = String::new();
         let mut written = Ok(());
-        let read = dissect(source, &key_log, &mut |heard| {
-            let (first, then) = match heard {
-                DissectedItem::Quic(event, meaning, said) => {
-                    below.push_str(&self.event(event, meaning, said));
+        let read = dissect(source, &key_log, &mut |item| {
+            let (first, then) = match item {
+                DissectedItem::Quic(event, meaning, frames) => {
+                    below.push_str(&self.event(event, meaning, frames));
                     return true;
                 }
                 DissectedItem::Datagram(datagram, decoded) => {
@@ -134,8 +134,8 @@ impl Args {
         usage(format!("{}: {why}", self.capture.display()))
     }
 
-    /// What a packet of QUIC says, below its datagram, and the words that it completes.
-    fn event(&self, event: &Event<'_>, meaning: Option<&str>, said: Vec<StreamWord>) -> String {
+    /// A QUIC event, below its datagram, and the frames that it completes.
+    fn event(&self, event: &Event<'_>, meaning: Option<&str>, frames: Vec<DecodedFrame>) -> String {
         let mut lines = String::new();
         if let Some(text) = quic::line(event, meaning) {
             let mut facts = Map::new();
@@ -144,8 +144,8 @@ impl Args {
             }
             lines.push_str(&self.below(event, &text, facts));
         }
-        for one in said {
-            let (text, facts) = told(one);
+        for one in frames {
+            let (text, facts) = frame_text(one);
             let connection = event.connection.unwrap_or_default();
             lines.push_str(&self.below(event, &format!("quic {connection} {text}"), facts));
         }
@@ -234,14 +234,14 @@ impl Args {
     }
 }
 
-/// A word on a stream as text, and its facts.
-fn told(said: StreamWord) -> (String, Map<String, Value>) {
-    let StreamWord {
+/// A frame on a stream as text, and its JSON members.
+fn frame_text(decoded: DecodedFrame) -> (String, Map<String, Value>) {
+    let DecodedFrame {
         stream,
         by,
         in_datagram,
-        word,
-    } = said;
+        frame,
+    } = decoded;
     let mut facts = Map::new();
     let (place, carrier) = match in_datagram {
         true => ("session", "datagram of session"),
@@ -249,7 +249,7 @@ fn told(said: StreamWord) -> (String, Map<String, Value>) {
     };
     facts.insert(place.to_owned(), json!(stream));
     facts.insert("by".to_owned(), json!(by.to_string()));
-    let text = match word {
+    let text = match frame {
         Ok(described) => {
             let text = named(described.frame, &described.fields);
             facts.insert("frame".to_owned(), json!(described.frame));

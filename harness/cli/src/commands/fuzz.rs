@@ -26,7 +26,7 @@ use crate::run_directory::FINDINGS;
 use crate::vectors::{self, SelectionArgs};
 
 /// How long what was started may take to end.
-const PATIENCE: Duration = Duration::from_secs(5);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
@@ -110,7 +110,7 @@ impl Args {
             false => self.replay(iut, seed, &runtime),
         };
         // Dropping what still runs kills the processes that it started.
-        runtime.shutdown_timeout(PATIENCE);
+        runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
         exit
     }
 

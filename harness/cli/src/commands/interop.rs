@@ -69,7 +69,7 @@ pub(crate) struct Args {
     level: Weakest,
 
     /// Acceptable outcomes: what the specification demands of each pair, or only streams
-    #[arg(long, value_enum, default_value_t = Expected::Demanded)]
+    #[arg(long, value_enum, default_value_t = Expected::DemandedEnd)]
     expect: Expected,
 
     #[command(flatten)]
@@ -80,7 +80,7 @@ pub(crate) struct Args {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Expected {
     /// What the specification demands: to stream, to fall back, to time out
-    Demanded,
+    DemandedEnd,
     /// The initiator receives its whole stream, by its own handshake or a fallback
     Streams,
 }

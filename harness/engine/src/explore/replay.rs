@@ -15,7 +15,7 @@ use crate::step::{Expect, Lose, Mutate, Patch, Send, SendRaw, Step, Wait};
 /// Shorter waits are network delays: no timer depends on them.
 const SHORTEST_WAIT: Duration = Duration::from_millis(2);
 /// How much longer than in the trace an answer may take.
-const PATIENCE: Duration = Duration::from_secs(1);
+const EXPECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long an initiator may take to begin.
 const TO_BEGIN: Duration = Duration::from_secs(5);
 /// The scripted peer's socket after its address has changed.
@@ -200,12 +200,12 @@ impl Replay {
             return;
         }
         let taken = Duration::from_nanos(at.saturating_sub(self.done));
-        let patience = if self.steps.is_empty() {
+        let timeout = if self.steps.is_empty() {
             TO_BEGIN
         } else {
-            PATIENCE
+            EXPECT_TIMEOUT
         };
-        let mut expect = self.expectation(described.frame, taken + patience);
+        let mut expect = self.expectation(described.frame, taken + timeout);
         expect.at = (address > 0).then(|| MOVED.to_owned());
         if address > 0 {
             let need = SocketNeed::OtherPort {};

@@ -4,7 +4,7 @@
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use shakedown_protocol::pair::Demanded;
+use shakedown_protocol::pair::DemandedEnd;
 
 use crate::event::ProcessEvent;
 
@@ -124,14 +124,14 @@ impl PairOutcome {
 
     /// The outcome that the specification demands, if it says.
     #[must_use]
-    pub const fn demanded(demanded: Demanded) -> Option<Self> {
+    pub const fn demanded(demanded: DemandedEnd) -> Option<Self> {
         match demanded {
-            Demanded::Streams => Some(Self::Streams),
-            Demanded::FallsBack => Some(Self::FallsBack),
-            Demanded::TimesOut => Some(Self::TimesOut),
-            Demanded::Refuses => Some(Self::Refuses),
-            Demanded::Waits => Some(Self::Waits),
-            Demanded::NotSaid => None,
+            DemandedEnd::Streams => Some(Self::Streams),
+            DemandedEnd::FallsBack => Some(Self::FallsBack),
+            DemandedEnd::TimesOut => Some(Self::TimesOut),
+            DemandedEnd::Refuses => Some(Self::Refuses),
+            DemandedEnd::Waits => Some(Self::Waits),
+            DemandedEnd::NotSaid => None,
         }
     }
 }

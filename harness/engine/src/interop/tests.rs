@@ -1,6 +1,6 @@
 use rstest::rstest;
 use shakedown_protocol::StreamParameters;
-use shakedown_protocol::pair::{Demand, Demanded, Offer};
+use shakedown_protocol::pair::{Demand, DemandedEnd, Offer};
 use shakedown_protocol::requirement::Role;
 
 use super::*;
@@ -159,7 +159,7 @@ const KILLED: ProcessEnd = ProcessEnd::Ended { code: None };
 
 /// What is seen of a pair that is demanded to end so: outcome, standing, and the words.
 fn judged(
-    end: Demanded,
+    end: DemandedEnd,
     impaired: bool,
     at_initiator: &EdgeTraffic,
     at_responder: &EdgeTraffic,
@@ -168,7 +168,7 @@ fn judged(
     let demand = Demand {
         end,
         because: &[],
-        may_refuse: if end == Demanded::Streams && at_initiator.wanted.is_none() {
+        may_refuse: if end == DemandedEnd::Streams && at_initiator.wanted.is_none() {
             &["MS-H-07"]
         } else {
             &[]
@@ -195,25 +195,25 @@ fn judged(
 }
 
 #[rstest]
-#[case::streams(Demanded::Streams, (1, false, 100), (OK, ProcessEnd::Ran), "streams", "as demanded")]
-#[case::of_one_stream(Demanded::Streams, (1, false, 100), (OK, OK), "streams", "as demanded")]
-#[case::plays_on(Demanded::Streams, (1, false, 100), (ProcessEnd::Ran, ProcessEnd::Ran), "streams", "as demanded")]
-#[case::falls_back(Demanded::FallsBack, (3, true, 100), (OK, ProcessEnd::Ran), "falls back", "as demanded")]
-#[case::too_old(Demanded::Streams, (3, true, 100), (OK, ProcessEnd::Ran), "falls back", "not as demanded")]
-#[case::too_kind(Demanded::TimesOut, (1, false, 100), (OK, ProcessEnd::Ran), "streams", "not as demanded")]
-#[case::times_out(Demanded::TimesOut, (3, false, 0), (FAILED, ProcessEnd::Ran), "times out", "as demanded")]
-#[case::says_it_streamed(Demanded::TimesOut, (3, false, 0), (OK, ProcessEnd::Ran), "times out", "not as demanded")]
-#[case::too_short(Demanded::Streams, (1, false, 99), (OK, ProcessEnd::Ran), "breaks off", "not as demanded")]
-#[case::dissatisfied(Demanded::Streams, (1, false, 100), (FAILED, ProcessEnd::Ran), "breaks off", "not as demanded")]
-#[case::never_ends(Demanded::TimesOut, (3, false, 0), (ProcessEnd::Ran, ProcessEnd::Ran), "hangs", "not as demanded")]
-#[case::mute(Demanded::TimesOut, (0, false, 0), (FAILED, ProcessEnd::Ran), "not started", "not as demanded")]
-#[case::crash(Demanded::Streams, (1, false, 9), (KILLED, ProcessEnd::Ran), "dies", "not as demanded")]
-#[case::gone(Demanded::Streams, (1, false, 9), (FAILED, KILLED), "dies", "not as demanded")]
-#[case::left(Demanded::Streams, (1, false, 9), (FAILED, OK), "dies", "not as demanded")]
-#[case::open(Demanded::NotSaid, (1, false, 100), (OK, ProcessEnd::Ran), "streams", "left open")]
-#[case::open_but_stuck(Demanded::NotSaid, (1, false, 0), (ProcessEnd::Ran, ProcessEnd::Ran), "hangs", "not as demanded")]
+#[case::streams(DemandedEnd::Streams, (1, false, 100), (OK, ProcessEnd::Ran), "streams", "as demanded")]
+#[case::of_one_stream(DemandedEnd::Streams, (1, false, 100), (OK, OK), "streams", "as demanded")]
+#[case::plays_on(DemandedEnd::Streams, (1, false, 100), (ProcessEnd::Ran, ProcessEnd::Ran), "streams", "as demanded")]
+#[case::falls_back(DemandedEnd::FallsBack, (3, true, 100), (OK, ProcessEnd::Ran), "falls back", "as demanded")]
+#[case::too_old(DemandedEnd::Streams, (3, true, 100), (OK, ProcessEnd::Ran), "falls back", "not as demanded")]
+#[case::too_kind(DemandedEnd::TimesOut, (1, false, 100), (OK, ProcessEnd::Ran), "streams", "not as demanded")]
+#[case::times_out(DemandedEnd::TimesOut, (3, false, 0), (FAILED, ProcessEnd::Ran), "times out", "as demanded")]
+#[case::says_it_streamed(DemandedEnd::TimesOut, (3, false, 0), (OK, ProcessEnd::Ran), "times out", "not as demanded")]
+#[case::too_short(DemandedEnd::Streams, (1, false, 99), (OK, ProcessEnd::Ran), "breaks off", "not as demanded")]
+#[case::dissatisfied(DemandedEnd::Streams, (1, false, 100), (FAILED, ProcessEnd::Ran), "breaks off", "not as demanded")]
+#[case::never_ends(DemandedEnd::TimesOut, (3, false, 0), (ProcessEnd::Ran, ProcessEnd::Ran), "hangs", "not as demanded")]
+#[case::mute(DemandedEnd::TimesOut, (0, false, 0), (FAILED, ProcessEnd::Ran), "not started", "not as demanded")]
+#[case::crash(DemandedEnd::Streams, (1, false, 9), (KILLED, ProcessEnd::Ran), "dies", "not as demanded")]
+#[case::gone(DemandedEnd::Streams, (1, false, 9), (FAILED, KILLED), "dies", "not as demanded")]
+#[case::left(DemandedEnd::Streams, (1, false, 9), (FAILED, OK), "dies", "not as demanded")]
+#[case::open(DemandedEnd::NotSaid, (1, false, 100), (OK, ProcessEnd::Ran), "streams", "left open")]
+#[case::open_but_stuck(DemandedEnd::NotSaid, (1, false, 0), (ProcessEnd::Ran, ProcessEnd::Ran), "hangs", "not as demanded")]
 fn how_a_pair_ended(
-    #[case] end: Demanded,
+    #[case] end: DemandedEnd,
     #[case] (asked, fell_back, frames): (u64, bool, u64),
     #[case] ends: (ProcessEnd, ProcessEnd),
     #[case] outcome: &str,
@@ -234,7 +234,7 @@ fn what_loss_can_explain_is_no_breach_and_what_it_cannot_is() {
         (outcome.name(), standing.name())
     };
     let (ran, failed) = ((OK, ProcessEnd::Ran), (FAILED, ProcessEnd::Ran));
-    let streams = Demanded::Streams;
+    let streams = DemandedEnd::Streams;
     assert_eq!(
         lossy(streams, &some, &whole, failed),
         ("streams", "as demanded")
@@ -252,7 +252,7 @@ fn what_loss_can_explain_is_no_breach_and_what_it_cannot_is() {
         lossy(streams, &none, &none, failed),
         ("times out", "not as demanded")
     );
-    let silent = Demanded::TimesOut;
+    let silent = DemandedEnd::TimesOut;
     assert_eq!(
         lossy(silent, &whole, &whole, ran),
         ("streams", "not as demanded")
@@ -274,7 +274,7 @@ fn a_refusal_is_left_open_where_the_specification_allows_one() {
     let mut refused = traffic(1, false, 0);
     refused.refusal = Some("SYN-ACK with Accept=0".to_owned());
     let ends = (FAILED, ProcessEnd::Ran);
-    let (outcome, standing, seen) = judged(Demanded::Streams, false, &refused, &refused, ends);
+    let (outcome, standing, seen) = judged(DemandedEnd::Streams, false, &refused, &refused, ends);
     assert_eq!(
         (outcome, standing),
         (PairOutcome::Refuses, Standing::LeftOpen)
@@ -283,7 +283,7 @@ fn a_refusal_is_left_open_where_the_specification_allows_one() {
         seen,
         "SYN-ACK with Accept=0; the initiator ended (exit status 1)"
     );
-    let (_, standing, _) = judged(Demanded::TimesOut, false, &refused, &refused, ends);
+    let (_, standing, _) = judged(DemandedEnd::TimesOut, false, &refused, &refused, ends);
     assert_eq!(standing, Standing::NotAsDemanded);
 }
 
@@ -292,7 +292,7 @@ fn a_stream_that_was_granted_shorter_is_whole_when_it_is_over() {
     let mut seen = traffic(1, false, 50);
     seen.granted = (Some(25), None);
     let ends = (OK, ProcessEnd::Ran);
-    let (outcome, standing, seen) = judged(Demanded::Streams, false, &seen, &seen, ends);
+    let (outcome, standing, seen) = judged(DemandedEnd::Streams, false, &seen, &seen, ends);
     assert_eq!(
         (outcome, standing),
         (PairOutcome::Streams, Standing::AsDemanded)
@@ -304,14 +304,14 @@ fn a_stream_that_was_granted_shorter_is_whole_when_it_is_over() {
 fn what_was_seen_is_a_sentence() {
     let none = traffic(3, true, 0);
     let ends = (FAILED, ProcessEnd::Ran);
-    let (_, _, seen) = judged(Demanded::TimesOut, false, &none, &none, ends);
+    let (_, _, seen) = judged(DemandedEnd::TimesOut, false, &none, &none, ends);
     assert_eq!(
         seen,
         "the initiator asked 3 times, then in the older way, no frames arrived, and it ended (exit \
          status 1)"
     );
     let some = traffic(1, false, 9);
-    let (_, _, seen) = judged(Demanded::Streams, false, &some, &some, (FAILED, KILLED));
+    let (_, _, seen) = judged(DemandedEnd::Streams, false, &some, &some, (FAILED, KILLED));
     assert_eq!(
         seen,
         "the responder was ended by a signal after 9 of 100 frames"
@@ -380,19 +380,19 @@ fn exchange(came: u64) -> EdgeTraffic {
 }
 
 #[rstest]
-#[case::done(Demanded::Streams, 4, OK, "streams", "as demanded")]
-#[case::stays(Demanded::Streams, 4, ProcessEnd::Ran, "streams", "as demanded")]
-#[case::may_take_longer(Demanded::Streams, 3, ProcessEnd::Ran, "waits", "inconclusive")]
-#[case::gives_up(Demanded::Streams, 3, FAILED, "breaks off", "not as demanded")]
-#[case::nobody_answers(Demanded::Streams, 0, FAILED, "times out", "not as demanded")]
-#[case::waits(Demanded::Waits, 3, ProcessEnd::Ran, "waits", "as demanded")]
-#[case::waits_no_longer(Demanded::Waits, 3, FAILED, "breaks off", "left open")]
-#[case::is_served(Demanded::Waits, 4, OK, "streams", "left open")]
-#[case::is_let_in(Demanded::Refuses, 4, OK, "streams", "left open")]
-#[case::is_not_told(Demanded::Refuses, 3, ProcessEnd::Ran, "waits", "inconclusive")]
-#[case::open(Demanded::NotSaid, 3, ProcessEnd::Ran, "waits", "left open")]
+#[case::done(DemandedEnd::Streams, 4, OK, "streams", "as demanded")]
+#[case::stays(DemandedEnd::Streams, 4, ProcessEnd::Ran, "streams", "as demanded")]
+#[case::may_take_longer(DemandedEnd::Streams, 3, ProcessEnd::Ran, "waits", "inconclusive")]
+#[case::gives_up(DemandedEnd::Streams, 3, FAILED, "breaks off", "not as demanded")]
+#[case::nobody_answers(DemandedEnd::Streams, 0, FAILED, "times out", "not as demanded")]
+#[case::waits(DemandedEnd::Waits, 3, ProcessEnd::Ran, "waits", "as demanded")]
+#[case::waits_no_longer(DemandedEnd::Waits, 3, FAILED, "breaks off", "left open")]
+#[case::is_served(DemandedEnd::Waits, 4, OK, "streams", "left open")]
+#[case::is_let_in(DemandedEnd::Refuses, 4, OK, "streams", "left open")]
+#[case::is_not_told(DemandedEnd::Refuses, 3, ProcessEnd::Ran, "waits", "inconclusive")]
+#[case::open(DemandedEnd::NotSaid, 3, ProcessEnd::Ran, "waits", "left open")]
 fn how_a_pair_over_streams_ended(
-    #[case] end: Demanded,
+    #[case] end: DemandedEnd,
     #[case] came: u64,
     #[case] initiator: ProcessEnd,
     #[case] outcome: &str,
@@ -404,13 +404,13 @@ fn how_a_pair_over_streams_ended(
 }
 
 #[rstest]
-#[case(Demanded::Refuses, FAILED, "as demanded")]
-#[case(Demanded::Refuses, OK, "not as demanded")]
-#[case(Demanded::Streams, FAILED, "not as demanded")]
-#[case(Demanded::Waits, FAILED, "not as demanded")]
-#[case(Demanded::NotSaid, FAILED, "left open")]
+#[case(DemandedEnd::Refuses, FAILED, "as demanded")]
+#[case(DemandedEnd::Refuses, OK, "not as demanded")]
+#[case(DemandedEnd::Streams, FAILED, "not as demanded")]
+#[case(DemandedEnd::Waits, FAILED, "not as demanded")]
+#[case(DemandedEnd::NotSaid, FAILED, "left open")]
 fn a_server_that_breaks_it_off_refuses_whatever_came_before(
-    #[case] end: Demanded,
+    #[case] end: DemandedEnd,
     #[case] initiator: ProcessEnd,
     #[case] standing: &str,
 ) {
@@ -438,7 +438,11 @@ fn what_cannot_be_read_is_no_verdict_but_a_crash_is(
 ) {
     let mut seen = exchange(0);
     seen.is_hidden = true;
-    for end in [Demanded::Streams, Demanded::Refuses, Demanded::NotSaid] {
+    for end in [
+        DemandedEnd::Streams,
+        DemandedEnd::Refuses,
+        DemandedEnd::NotSaid,
+    ] {
         let (got, how, _) = judged(end, false, &seen, &seen, (initiator, responder));
         assert_eq!((got.name(), how.name()), (outcome, standing));
     }

@@ -3,7 +3,7 @@ use std::io::Read;
 
 use shakedown_capture::CaptureError;
 use shakedown_capture::quic::EventKind;
-use shakedown_protocol::pair::{Offer, Pairs, Sign, StreamSigns};
+use shakedown_protocol::pair::{Offer, Pairs, StreamObserver, TrafficEvent};
 use shakedown_protocol::requirement::Role;
 
 use crate::quic::each_event;
@@ -39,8 +39,8 @@ impl EdgeTraffic {
     /// The next datagram passes.
     pub fn observe(&mut self, pairs: &Pairs, initiator: &Offer<'_>, from: Role, payload: &[u8]) {
         self.answers += u64::from(from == Role::Responder);
-        if let Some(sign) = pairs.sign(initiator, from, payload) {
-            self.take(sign);
+        if let Some(event) = pairs.event(initiator, from, payload) {
+            self.take(event);
         }
     }
 
@@ -52,15 +52,15 @@ impl EdgeTraffic {
         &mut self,
         capture: impl Read,
         key_log: &[u8],
-        mut signs: Box<dyn StreamSigns>,
+        mut observer: Box<dyn StreamObserver>,
     ) -> Result<(), CaptureError> {
-        self.wanted = Some(signs.wanted());
+        self.wanted = Some(observer.wanted());
         // Of each connection and side of which something could not be read, or was.
         let mut hidden = BTreeSet::new();
         let mut read = BTreeSet::new();
         each_event(capture, key_log, &mut |event| {
             if let EventKind::Unreadable(unread) = event.kind
-                && event.connection.is_some_and(|one| signs.follows(one))
+                && event.connection.is_some_and(|one| observer.follows(one))
             {
                 hidden.insert((event.connection, unread.by));
             }
@@ -69,27 +69,27 @@ impl EdgeTraffic {
             {
                 read.insert((event.connection, Some(packet.by)));
             }
-            signs.event(event, &mut |sign| self.take(sign));
+            observer.event(event, &mut |event| self.take(event));
         })?;
         self.is_hidden = !hidden.is_subset(&read);
         Ok(())
     }
 
-    fn take(&mut self, sign: Sign) {
-        match sign {
-            Sign::Asks => self.asked += 1,
-            Sign::FallsBack => self.fell_back |= self.media == 0,
-            Sign::Refuses(how) => {
+    fn take(&mut self, event: TrafficEvent) {
+        match event {
+            TrafficEvent::Requests => self.asked += 1,
+            TrafficEvent::FallsBack => self.fell_back |= self.media == 0,
+            TrafficEvent::Refuses(how) => {
                 self.refusal.get_or_insert(how);
             }
-            Sign::Breaks(how) => {
+            TrafficEvent::Aborts(how) => {
                 self.broken.get_or_insert(how);
             }
-            Sign::Grants {
+            TrafficEvent::Grants {
                 frames_per_second,
                 seconds,
             } => self.granted = (frames_per_second, seconds),
-            Sign::Came(number) => {
+            TrafficEvent::Received(number) => {
                 self.media += 1;
                 if self.frames.len() < MAX_FRAMES {
                     self.frames.insert(number);

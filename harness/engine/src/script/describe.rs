@@ -13,7 +13,7 @@ pub fn describe(vocabulary: &dyn Vocabulary, datagram: &[u8]) -> String {
     match vocabulary.decode(datagram) {
         Ok(Some(described)) => {
             let fields = described.fields.iter();
-            let fields = fields.filter(|(name, _)| vocabulary.tells(&described, name));
+            let fields = fields.filter(|(name, _)| vocabulary.shows(&described, name));
             fields.fold(described.frame.to_owned(), |line, (name, field)| {
                 format!("{line} {name}={}", value(field))
             })

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 use shakedown_capture::{Capture, Datagram, Packets};
-use shakedown_protocol::Watcher;
+use shakedown_protocol::ProtocolMonitor;
 use shakedown_protocol::mediastream::PROTOCOL;
 use shakedown_protocol::monitor::Monitor;
 
@@ -9,7 +9,7 @@ use crate::verdict::Verdict;
 
 /// `mediastream` without a judge: what happens is tested here, not what is made of it.
 static UNJUDGED: Protocol = Protocol {
-    monitor: |_| Watcher::Packets(Box::new(Mute)),
+    monitor: |_| ProtocolMonitor::Packets(Box::new(Mute)),
     ..PROTOCOL
 };
 

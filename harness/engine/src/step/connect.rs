@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 
 use serde_json::Value;
 use shakedown_protocol::requirement::Role;
-use shakedown_protocol::streams::Approach;
+use shakedown_protocol::streams::ConnectOptions;
 
 use super::http::{self, Http3};
 use super::prelude::streams::*;
@@ -113,14 +113,14 @@ impl Acts for Connect {
         if let (Some(to), Some(connection)) = (to, connections.by_number.get_mut(&number)) {
             connection.to = Some(to);
         }
-        let approach = Approach {
+        let options = ConnectOptions {
             to,
             alpn: self.alpn.clone(),
             from,
             window: self.window,
             faults: transport::faults(&self.announces, &self.believes),
         };
-        connections.ask(Output::ConnectBy(number, approach));
+        connections.ask(Output::ConnectBy(number, options));
         Ok(Act::Done("connecting".to_owned()))
     }
 }

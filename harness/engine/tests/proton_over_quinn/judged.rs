@@ -63,7 +63,7 @@ impl Judged {
             },
         );
         let read = read.unwrap();
-        assert!(read.damage.is_none() && read.blind.is_empty());
+        assert!(read.damage.is_none() && read.unjudged.is_empty());
         judged.read(capture);
         judged
     }

@@ -3,7 +3,7 @@
 use shakedown_capture::quic::Role::{self, Client, Server};
 use shakedown_engine::judge::judge;
 use shakedown_protocol::MonitorSettings;
-use shakedown_protocol::monitor::{Blind, Observation, Unread};
+use shakedown_protocol::monitor::{Observation, UnjudgedConnection, Unread};
 
 use super::healthy::{exchange, reset};
 use super::judged::Recording;
@@ -41,11 +41,11 @@ fn is_inconclusive(keys: impl Fn(&str) -> Option<String>, why: Unread, side: Opt
             },
         );
         let protocol = "proton";
-        let blind: Vec<_> = judged.unwrap().blind.into_iter().collect();
+        let unjudged: Vec<_> = judged.unwrap().unjudged.into_iter().collect();
         assert_eq!(
-            blind,
+            unjudged,
             [(
-                Blind {
+                UnjudgedConnection {
                     protocol,
                     why,
                     side

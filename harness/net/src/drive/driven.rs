@@ -8,7 +8,7 @@ use shakedown_engine::verdict::NetworkEffects;
 
 use super::{Busy, End, Recorded, Sockets};
 use crate::launch::Instance;
-use crate::process::Ended;
+use crate::process::ProcessExit;
 
 /// What became of a script.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub struct DriveResult {
     /// The implementation, unless it was gone and could not be started again.
     pub instance: Option<Instance>,
     /// How and when its process ended, if it did so by itself.
-    pub ended: Option<(Ended, Duration)>,
+    pub ended: Option<(ProcessExit, Duration)>,
     /// When it was stopped, or was gone already, to be started again.
     pub stopped: Vec<Duration>,
     /// The last packet that was sent to it while it was there, counted from 1.

@@ -28,7 +28,7 @@ use tokio::time::sleep_until;
 
 use crate::clock::Clock;
 use crate::launch::{Instance, LaunchError, Launcher};
-use crate::process::Ended;
+use crate::process::ProcessExit;
 use crate::socket::PeerSocket;
 use crate::stop::stopped;
 
@@ -93,7 +93,7 @@ pub struct ScenarioDriver {
     stop: watch::Receiver<bool>,
     /// The latest time that was passed to the script.
     told: Duration,
-    ended: Option<Ended>,
+    ended: Option<ProcessExit>,
     ended_at: Duration,
     /// When it was stopped to be started again.
     stopped: Vec<Duration>,
@@ -356,12 +356,12 @@ impl ScenarioDriver {
 enum Wakeup {
     Nothing,
     Woke,
-    Exited(Ended),
+    Exited(ProcessExit),
     Restarted(Result<Instance, LaunchError>),
 }
 
 /// Waits until the process ends by itself, unless that was reported.
-async fn ended(instance: Option<&Instance>, told: Option<Ended>) -> Ended {
+async fn ended(instance: Option<&Instance>, told: Option<ProcessExit>) -> ProcessExit {
     match (
         instance.and_then(|instance| instance.process.as_ref()),
         told,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use shakedown_engine::script::fingerprint;
 use shakedown_protocol::monitor::{Datagram, Monitor, Observation};
-use shakedown_protocol::{MonitorSettings, Protocol, Watcher};
+use shakedown_protocol::{MonitorSettings, Protocol, ProtocolMonitor};
 
 /// A monitor of a conversation of datagrams.
 pub(super) struct Seen {
@@ -23,12 +23,12 @@ impl Seen {
             ..MonitorSettings::default()
         };
         match (protocol.monitor)(&settings) {
-            Watcher::Packets(monitor) => Some(Self {
+            ProtocolMonitor::Packets(monitor) => Some(Self {
                 monitor,
                 number: 0,
                 said: BTreeSet::new(),
             }),
-            Watcher::Streams(_) => None,
+            ProtocolMonitor::Streams(_) => None,
         }
     }
 

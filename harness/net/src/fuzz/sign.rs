@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::process::{Ended, Output};
+use crate::process::{Output, ProcessExit};
 
 /// What programs print that were built to tell of their faults, or that give up.
 const COMPLAINTS: [&str; 8] = [
@@ -54,7 +54,7 @@ impl Sign {
     pub(super) const HANG: &'static str = "hang";
 
     /// The end of a process, with what it printed.
-    pub(super) fn of_end(ended: Ended, output: &Output) -> Self {
+    pub(super) fn of_end(ended: ProcessExit, output: &Output) -> Self {
         Self::Ended {
             status: ended.to_string(),
             success: ended.code == Some(0),

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::clock::Clock;
 use crate::kernel;
 use crate::launch::{Instance, LaunchError, Launcher, open_sockets, ready_within};
-use crate::process::{Ended, Process};
+use crate::process::{Process, ProcessExit};
 use crate::relay::{self, Relay, RelayResult};
 
 use super::Context;
@@ -96,19 +96,19 @@ impl Context {
             ready_within(start).saturating_add(grace).saturating_mul(2)
         });
         starts.fold(
-            self.patience(pair).saturating_add(MOST),
+            self.time_limit(pair).saturating_add(MOST),
             Duration::saturating_add,
         )
     }
 
-    /// How long a pair meets at most: longer than any peer by the rules takes.
-    fn patience(&self, pair: &Pair) -> Duration {
+    /// The time limit of a pair: longer than any conforming peer takes.
+    fn time_limit(&self, pair: &Pair) -> Duration {
         let asks = self.launchers.get(pair.initiator.iut);
         let buffer = asks.and_then(|asks| asks.iut.timing.buffer_period.as_fixed());
         let pairs = self.plan.protocol.pairs;
-        let patience = pairs.map(|pairs| (pairs.patience)(&pair.initiator.offer()));
+        let handshake = pairs.map(|pairs| (pairs.handshake_timeout)(&pair.initiator.offer()));
         let stream = Duration::from_secs(u64::from(pair.stream.seconds));
-        (patience.unwrap_or_default() + buffer.unwrap_or_default() + stream) * 2 + SPARE
+        (handshake.unwrap_or_default() + buffer.unwrap_or_default() + stream) * 2 + SPARE
     }
 
     async fn meet(&self, pair: &Pair, clock: Clock) -> Result<PairResult, Box<PairResult>> {
@@ -230,7 +230,7 @@ impl Context {
     ) -> (End, Duration) {
         let begin = Instant::now();
         let buffer = asks.iut.timing.buffer_period.as_fixed().unwrap_or_default();
-        let mut until = begin + self.patience(pair);
+        let mut until = begin + self.time_limit(pair);
         let linger = match pair.stream.frames() {
             0 => LINGER,
             _ => LINGER.max(pair.stream.interval() * 5),
@@ -469,7 +469,7 @@ fn process_end(instance: &Instance) -> ProcessEnd {
         .as_ref()
         .and_then(|process| process.ended());
     match ended {
-        Some(Ended { code, .. }) => ProcessEnd::Ended { code },
+        Some(ProcessExit { code, .. }) => ProcessEnd::Ended { code },
         None => ProcessEnd::Ran,
     }
 }

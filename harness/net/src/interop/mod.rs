@@ -21,7 +21,7 @@ use shakedown_engine::iut::{Date, Iut};
 use shakedown_engine::network::Impairment;
 use shakedown_engine::script::Budget;
 use shakedown_protocol::Protocol;
-use shakedown_protocol::pair::Demanded;
+use shakedown_protocol::pair::DemandedEnd;
 use shakedown_protocol::requirement::Level;
 use tokio::sync::{Mutex, RwLock, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
@@ -116,9 +116,9 @@ pub async fn interop(
     let mut pairs = context.plan.pairs.clone();
     // Those that wait for nothing take the longest; they come first, so that none is left over.
     pairs.sort_by_key(|pair| match pair.demand.end {
-        Demanded::FallsBack | Demanded::Waits => 0,
-        Demanded::TimesOut | Demanded::NotSaid => 1,
-        Demanded::Streams | Demanded::Refuses => 2,
+        DemandedEnd::FallsBack | DemandedEnd::Waits => 0,
+        DemandedEnd::TimesOut | DemandedEnd::NotSaid => 1,
+        DemandedEnd::Streams | DemandedEnd::Refuses => 2,
     });
     let mut tasks = JoinSet::new();
     for pair in pairs {

@@ -7,7 +7,7 @@ use std::path::Path;
 use shakedown_engine::interop::{EdgeTraffic, Pair, PairEvidence, ProcessEnd};
 use shakedown_engine::network::LOST;
 use shakedown_protocol::Protocol;
-use shakedown_protocol::pair::Signs;
+use shakedown_protocol::pair::TrafficObserver;
 use shakedown_protocol::requirement::Role;
 use tokio::sync::watch;
 
@@ -78,8 +78,8 @@ impl Edges {
     /// Reads what QUIC says in the captures at these paths, with these secrets, where that is what tells
     /// of a pair.
     pub(super) fn read_streams(&mut self, paths: [&Path; 2], key_log: &[u8]) {
-        let signs = self.protocol.pairs.map(|pairs| pairs.signs);
-        let Some(Signs::Streams(signs)) = signs else {
+        let observer = self.protocol.pairs.map(|pairs| pairs.observer);
+        let Some(TrafficObserver::Streams(observer)) = observer else {
             return;
         };
         let offer = self.pair.initiator.offer();
@@ -90,7 +90,7 @@ impl Edges {
             let read = File::open(path).map_err(|error| error.to_string());
             let read = read.and_then(|capture| {
                 let read =
-                    { &mut edge.traffic }.read(BufReader::new(capture), key_log, signs(&offer));
+                    { &mut edge.traffic }.read(BufReader::new(capture), key_log, observer(&offer));
                 read.map_err(|error| error.to_string())
             });
             // Why it is damaged is reported with its findings.

@@ -10,15 +10,15 @@ use shakedown_engine::script::{Action, Environment, Input, Program, Script, Scri
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
-use crate::process::{Ended as End, Process};
+use crate::process::{ProcessExit as End, Process};
 
 use super::measure::{CompletedPlay, Measured};
 use super::tuples::{Received, Tuple, Tuples};
 
 /// Most runs that wait for their first response, so that a slow implementation is not overloaded;
-/// one that waits longer than [`PATIENCE`] does not count.
+/// one that waits longer than [`GREETING_TIMEOUT`] does not count.
 const UNANSWERED: usize = 256;
-const PATIENCE: Duration = Duration::from_millis(50);
+const GREETING_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// Datagrams that are taken before timers are looked at.
 const BATCH: usize = 4_096;
@@ -200,7 +200,7 @@ impl Plays {
         while let Some((since, tuple)) = self.greeting.front().copied() {
             let play = self.on.get_mut(&tuple);
             match play.filter(|play| play.started == since && play.unanswered) {
-                Some(_) if since + PATIENCE > now => return,
+                Some(_) if since + GREETING_TIMEOUT > now => return,
                 Some(play) => {
                     play.unanswered = false;
                     self.unanswered -= 1;
@@ -214,8 +214,11 @@ impl Plays {
     /// How long there is nothing to do but to listen.
     fn idle(&self, now: Duration) -> Duration {
         let timer = self.timers.peek().map(|Reverse((at, _))| *at);
-        let patience = self.greeting.front().map(|(since, _)| *since + PATIENCE);
-        let next = [timer, patience, self.tuples.next_free()];
+        let timeout = self
+            .greeting
+            .front()
+            .map(|(since, _)| *since + GREETING_TIMEOUT);
+        let next = [timer, timeout, self.tuples.next_free()];
         let next = next.into_iter().flatten().min();
         next.map_or(LOOK_EVERY, |at| at.saturating_sub(now))
     }

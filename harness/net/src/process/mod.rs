@@ -1,7 +1,7 @@
 //! Implementations under test as processes: started, watched, and ended with all that they started.
 
 mod command;
-mod ended;
+mod exit;
 mod environment;
 mod mark;
 mod output;
@@ -26,7 +26,7 @@ use tokio::time::timeout;
 
 pub(crate) use command::expand;
 pub use command::{PlaceholderError, Placeholders, command};
-pub use ended::Ended;
+pub use exit::ProcessExit;
 pub use environment::ProcessEnvironment;
 pub(crate) use environment::located;
 pub use mark::{MarkedProcess, RunId, end, orphans, started_by};
@@ -37,7 +37,7 @@ use mark::Mark;
 
 /// How long the rest of a process's output is waited for once it ended. Something that it started
 /// may hold the streams open.
-const LAST_WORDS: Duration = Duration::from_millis(300);
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// How long the end of a process that was killed is waited for. One that the kernel holds (a broken disk)
 /// does not end.
@@ -52,15 +52,15 @@ const KEY_LOG: &str = "SSLKEYLOGFILE";
 pub struct Process {
     group: Arc<Group>,
     output: Output,
-    ended: watch::Receiver<Option<Exit>>,
+    ended: watch::Receiver<Option<FinalState>>,
     grace: Duration,
 }
 
-/// The end of a process.
+/// The exit of a process, and what it left behind.
 #[derive(Debug, Clone)]
-struct Exit {
-    ended: Ended,
-    /// What it had started in sessions of their own.
+struct FinalState {
+    ended: ProcessExit,
+    /// Processes that it had started in sessions of their own.
     daemons: Vec<MarkedProcess>,
 }
 
@@ -144,7 +144,7 @@ impl Process {
 
     /// How it ended, if it did.
     #[must_use]
-    pub fn ended(&self) -> Option<Ended> {
+    pub fn ended(&self) -> Option<ProcessExit> {
         self.ended.borrow().as_ref().map(|exit| exit.ended)
     }
 
@@ -157,14 +157,14 @@ impl Process {
     }
 
     /// Waits until it ends.
-    pub async fn wait(&self) -> Ended {
+    pub async fn wait(&self) -> ProcessExit {
         let mut ended = self.ended.clone();
         let seen = ended.wait_for(Option::is_some).await;
         // The task that waits for the child reports its end before it is gone, unless the runtime
         // itself is shut down.
         let seen = seen.ok();
         let exit = seen.as_ref().and_then(|seen| seen.as_ref());
-        exit.map_or(Ended::UNKNOWN, |exit| exit.ended)
+        exit.map_or(ProcessExit::UNKNOWN, |exit| exit.ended)
     }
 
     /// Ends it: SIGTERM to its group, after the grace SIGKILL. Returns how it ended and whether it
@@ -190,10 +190,10 @@ impl Process {
     }
 
     /// Kills it, with its group, and returns how it ended.
-    pub async fn kill(&self) -> Ended {
+    pub async fn kill(&self) -> ProcessExit {
         self.group.signal(Signal::SIGKILL);
         let killed = timeout(KILLED_WITHIN, self.wait()).await;
-        killed.unwrap_or(Ended::UNKNOWN)
+        killed.unwrap_or(ProcessExit::UNKNOWN)
     }
 }
 
@@ -206,7 +206,7 @@ impl Drop for Process {
 /// How a process that was stopped ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StopResult {
-    pub ended: Ended,
+    pub ended: ProcessExit,
     /// Whether it did not end after SIGTERM and had to be killed.
     pub forced: bool,
 }
@@ -217,7 +217,7 @@ async fn watch_over(
     group: Arc<Group>,
     mark: Option<Mark>,
     drains: [Option<JoinHandle<()>>; 2],
-    ended: watch::Sender<Option<Exit>>,
+    ended: watch::Sender<Option<FinalState>>,
 ) {
     let status = child.wait().await;
     // The group's number stays taken as long as something of it lives; it is given up at once, so
@@ -230,13 +230,13 @@ async fn watch_over(
     });
     let daemons = daemons.await.unwrap_or_default();
     for mut drain in drains.into_iter().flatten() {
-        if timeout(LAST_WORDS, &mut drain).await.is_err() {
+        if timeout(DRAIN_TIMEOUT, &mut drain).await.is_err() {
             drain.abort();
         }
     }
-    let ended_how = status.map_or(Ended::UNKNOWN, Ended::from);
-    ended.send_replace(Some(Exit {
-        ended: ended_how,
+    let exit = status.map_or(ProcessExit::UNKNOWN, ProcessExit::from);
+    ended.send_replace(Some(FinalState {
+        ended: exit,
         daemons,
     }));
 }

@@ -10,7 +10,7 @@ use shakedown_engine::scenario::Scenario;
 use shakedown_protocol::protocol;
 use shakedown_protocol::requirement::Level;
 
-use super::target::{patience_after, serves_one};
+use super::target::{pause_after, serves_one};
 use super::{CaptureBy, why_not_applicable};
 use crate::drive::wait;
 
@@ -98,7 +98,7 @@ impl Assignment {
         };
         serves_one(protocol, &self.iut).then(|| {
             let played = self.scenarios.iter().filter(is_played);
-            let all = played.map(|it| wait(it, &self.iut) + patience_after(protocol, it));
+            let all = played.map(|it| wait(it, &self.iut) + pause_after(protocol, it));
             all.sum()
         })
     }

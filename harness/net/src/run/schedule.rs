@@ -183,7 +183,7 @@ impl Context {
             // One process, which serves one scenario at a time.
             _ if target.serves_one() => {
                 for job in jobs {
-                    let patience = target.patience_after(&job.scenario);
+                    let patience = target.pause_after(&job.scenario);
                     self.play_one(job).await;
                     if target.gone.get().is_some() {
                         break;

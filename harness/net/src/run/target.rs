@@ -54,8 +54,8 @@ impl Target {
 
     /// How long after a scenario such a process may hold on to a peer: to one that has fallen silent
     /// for the idle timeout.
-    pub(super) fn patience_after(&self, scenario: &Scenario) -> Duration {
-        patience_after(self.protocol, scenario)
+    pub(super) fn pause_after(&self, scenario: &Scenario) -> Duration {
+        pause_after(self.protocol, scenario)
     }
 
     /// Notes that it did not respond after a scenario, if that is final: it was already running,
@@ -171,7 +171,7 @@ pub(super) fn serves_one(protocol: &Protocol, iut: &Iut) -> bool {
 }
 
 /// How long after a scenario such a process may hold on to a peer.
-pub(super) fn patience_after(protocol: &Protocol, scenario: &Scenario) -> Duration {
+pub(super) fn pause_after(protocol: &Protocol, scenario: &Scenario) -> Duration {
     let mut falls_silent = false;
     each_step(&scenario.steps, &Pointer::root(), &mut |step, _| {
         falls_silent |= step.falls_silent();

@@ -30,7 +30,7 @@ impl MediaReader {
     pub fn take(
         &mut self,
         bytes: &[u8],
-        mut hand_on: impl FnMut(MediaItem<'_>, &[u8]),
+        mut emit: impl FnMut(MediaItem<'_>, &[u8]),
     ) -> Result<(), DecodeError> {
         let stream_id = &mut self.stream_id;
         self.items.take(bytes, |rest, offset| {
@@ -41,7 +41,7 @@ impl MediaReader {
             if let MediaItem::Header(header) = item {
                 *stream_id = Some(*header.stream_id);
             }
-            hand_on(item, &rest[..length]);
+            emit(item, &rest[..length]);
             Ok(Some(length))
         })
     }

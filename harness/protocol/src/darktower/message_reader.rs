@@ -40,16 +40,16 @@ impl MessageReader {
     pub fn take(
         &mut self,
         bytes: &[u8],
-        mut hand_on: impl FnMut(Described),
+        mut emit: impl FnMut(Described),
     ) -> Result<(), DecodeError> {
-        self.take_placed(bytes, |message, _| hand_on(message))
+        self.take_placed(bytes, |message, _| emit(message))
     }
 
     /// The same; hands on where each message ends, too.
     pub(super) fn take_placed(
         &mut self,
         bytes: &[u8],
-        mut hand_on: impl FnMut(Described, usize),
+        mut emit: impl FnMut(Described, usize),
     ) -> Result<(), DecodeError> {
         let envelope = self.envelope;
         self.items.take(bytes, |rest, offset| {
@@ -60,7 +60,7 @@ impl MessageReader {
                 return Ok(None);
             };
             let message = envelope.decode(body, offset + LENGTH)?;
-            hand_on(message, offset + LENGTH + length);
+            emit(message, offset + LENGTH + length);
             Ok(Some(LENGTH + length))
         })
     }

@@ -16,23 +16,23 @@ mod message_reader;
 pub mod monitor;
 mod pairs;
 pub mod reference;
+mod stream_decoder;
 mod values;
 mod vocabulary;
-mod words;
 
 use std::sync::LazyLock;
 
 use crate::requirement::Requirement;
 use crate::wireshark::Wireshark;
-use crate::{Protocol, Reference, Specification, Watcher};
+use crate::{Protocol, ProtocolMonitor, Reference, Specification};
 
 pub use code::StreamCode;
 pub use frame::{FrameHeader, MAX_PAYLOAD, StreamHeader};
 pub use media_reader::{MediaItem, MediaReader};
 pub use message::Envelope;
 pub use message_reader::{MAX_MESSAGE, MessageReader};
+pub use stream_decoder::STREAM_DECODERS;
 pub use vocabulary::VOCABULARY;
-pub use words::STREAM_WORDS;
 
 /// What the rest of the program needs to know of `darktower`. Its modes are the services: those of a server,
 /// or the one that a client uses.
@@ -70,10 +70,10 @@ pub static PROTOCOL: Protocol = Protocol {
     peers_meet: true,
     media: None,
     transport: Some(reference::TRANSPORT),
-    stream_words: Some(STREAM_WORDS),
+    stream_decoders: Some(STREAM_DECODERS),
     hello: None,
     pairs: Some(pairs::PAIRS),
-    monitor: |settings| Watcher::Streams(Box::new(monitor::Monitor::new(settings))),
+    monitor: |settings| ProtocolMonitor::Streams(Box::new(monitor::Monitor::new(settings))),
     reference: |settings| {
         reference::new(settings).map(|(machine, transport)| Reference::Streams(machine, transport))
     },

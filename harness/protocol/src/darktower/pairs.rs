@@ -7,11 +7,13 @@ use shakedown_wire::Reader;
 use shakedown_wire::quic::{CloseCode, Event, EventKind};
 
 use super::Envelope;
-use super::STREAM_WORDS;
+use super::STREAM_DECODERS;
 use super::reference::Service;
-use crate::pair::{Demand, Demanded, Offer, Pairs, Sign, Signs, StreamSigns};
+use crate::pair::{
+    Demand, DemandedEnd, Offer, Pairs, StreamObserver, TrafficEvent, TrafficObserver,
+};
 use crate::requirement::Role;
-use crate::stream_words::ReadsStream;
+use crate::stream_decoder::StreamDecoder;
 use crate::vocabulary::Described;
 use crate::web::WebCode;
 
@@ -25,9 +27,9 @@ pub(super) const PAIRS: Pairs = Pairs {
     },
     earlier: |_| None,
     demand,
-    signs: Signs::Streams(|initiator| Box::new(Answers::of(initiator.mode))),
+    observer: TrafficObserver::Streams(|initiator| Box::new(Answers::of(initiator.mode))),
     unit: "answers",
-    patience: |_| Duration::ZERO,
+    handshake_timeout: |_| Duration::ZERO,
     may_wait: false,
 };
 
@@ -37,8 +39,8 @@ fn demand(initiator: &Offer<'_>, responder: &Offer<'_>) -> Demand {
     let is_there = initiator.mode.split(',').all(|mode| offers.contains(&mode));
     Demand {
         end: match is_there {
-            true => Demanded::Streams,
-            false => Demanded::NotSaid,
+            true => DemandedEnd::Streams,
+            false => DemandedEnd::NotSaid,
         },
         because: match initiator.mode {
             _ if !is_there => &[],
@@ -61,7 +63,7 @@ struct Answers {
 }
 
 struct Stream {
-    reader: Option<Box<dyn ReadsStream>>,
+    reader: Option<Box<dyn StreamDecoder>>,
     /// Whether the client asks for what is no session.
     is_request: bool,
 }
@@ -84,21 +86,23 @@ impl Answers {
     }
 
     /// What an error says when everything came is about something else.
-    fn answered(&mut self, answer: Answer, tell: &mut dyn FnMut(Sign)) {
+    fn answered(&mut self, answer: Answer, emit: &mut dyn FnMut(TrafficEvent)) {
         match answer {
             Answer::Given(service) => {
                 if self.wanted.contains(&service) && self.came.insert(service) {
-                    tell(Sign::Came(service as u64));
+                    emit(TrafficEvent::Received(service as u64));
                 }
             }
-            Answer::Error(how) if self.came.len() < self.wanted.len() => tell(Sign::Breaks(how)),
+            Answer::Error(how) if self.came.len() < self.wanted.len() => {
+                emit(TrafficEvent::Aborts(how))
+            }
             Answer::Error(_) => {}
         }
     }
 
     fn bytes(&mut self, place: (u64, u64), by: Role, offset: u64, bytes: &[u8]) -> Vec<Answer> {
         let stream = self.streams.entry(place).or_insert_with(|| Stream {
-            reader: (STREAM_WORDS.reader)(place.1),
+            reader: (STREAM_DECODERS.reader)(place.1),
             is_request: false,
         });
         let Stream { reader, is_request } = stream;
@@ -161,7 +165,7 @@ fn error(code: &serde_json::Value) -> Answer {
     Answer::Error(format!("the server answered {code}"))
 }
 
-impl StreamSigns for Answers {
+impl StreamObserver for Answers {
     fn wanted(&self) -> u64 {
         self.wanted.len() as u64
     }
@@ -170,14 +174,14 @@ impl StreamSigns for Answers {
         self.connections.contains(&connection)
     }
 
-    fn event(&mut self, event: &Event<'_>, tell: &mut dyn FnMut(Sign)) {
+    fn event(&mut self, event: &Event<'_>, emit: &mut dyn FnMut(TrafficEvent)) {
         let Some(connection) = event.connection else {
             return;
         };
         let server = Role::Responder;
         match event.kind {
             EventKind::ConnectionOpened { .. } if self.connections.insert(connection) => {
-                tell(Sign::Asks);
+                emit(TrafficEvent::Requests);
             }
             EventKind::StreamBytes {
                 stream,
@@ -186,12 +190,12 @@ impl StreamSigns for Answers {
                 bytes,
             } => {
                 for answer in self.bytes((connection, stream), by.into(), offset, bytes) {
-                    self.answered(answer, tell);
+                    self.answered(answer, emit);
                 }
             }
             EventKind::DatagramFrame { by, bytes } if Role::from(by) == server => {
                 if let Some(answer) = Self::datagram(bytes) {
-                    self.answered(answer, tell);
+                    self.answered(answer, emit);
                 }
             }
             EventKind::ConnectionClosed { by, code, .. } if Role::from(by) == server => {
@@ -200,7 +204,7 @@ impl StreamSigns for Answers {
                 };
                 if code != no_error {
                     let how = format!("the server closed the connection with {code:?}");
-                    self.answered(Answer::Error(how), tell);
+                    self.answered(Answer::Error(how), emit);
                 }
             }
             // Nothing else is asked for, or answers.
@@ -249,7 +253,7 @@ mod tests {
     const SERVER: quic::Role = quic::Role::Server;
 
     /// What is told of a client that asks for this.
-    struct Seen(Answers, Vec<Sign>);
+    struct Seen(Answers, Vec<TrafficEvent>);
 
     impl Seen {
         fn of(mode: &str) -> Self {
@@ -260,7 +264,7 @@ mod tests {
                 version: 1,
                 original_destination_id: &[],
             });
-            assert_eq!(std::mem::take(&mut seen.1), [Sign::Asks]);
+            assert_eq!(std::mem::take(&mut seen.1), [TrafficEvent::Requests]);
             seen
         }
 
@@ -275,7 +279,7 @@ mod tests {
                 },
                 kind,
             };
-            self.0.event(&event, &mut |sign| self.1.push(sign));
+            self.0.event(&event, &mut |event| self.1.push(event));
         }
 
         fn says(mut self, stream: u64, by: quic::Role, bytes: &[u8]) -> Self {
@@ -288,7 +292,7 @@ mod tests {
             self
         }
 
-        fn has_told(&self, expected: &[Sign]) {
+        fn has_told(&self, expected: &[TrafficEvent]) {
             assert_eq!(self.1, expected);
         }
     }
@@ -317,7 +321,7 @@ mod tests {
         let seen = seen.says(0, SERVER, &ok);
         seen.has_told(&[]);
         let seen = seen.says(4, CLIENT, &asks("GET")).says(4, SERVER, &ok);
-        let came = Sign::Came(Service::Information as u64);
+        let came = TrafficEvent::Received(Service::Information as u64);
         seen.has_told(std::slice::from_ref(&came));
         // Whatever else goes wrong is not what it came for.
         let seen = seen.says(8, CLIENT, &asks("GET"));
@@ -339,18 +343,18 @@ mod tests {
             .says(0, CLIENT, &asks)
             .says(4, CLIENT, &opens);
         let seen = seen.says(stream, SERVER, &answer);
-        seen.has_told(&[Sign::Breaks(how.to_owned())]);
+        seen.has_told(&[TrafficEvent::Aborts(how.to_owned())]);
     }
 
     #[rstest]
-    #[case::taken(json!({ "ok": true }), Sign::Came(Service::Handler as u64))]
+    #[case::taken(json!({ "ok": true }), TrafficEvent::Received(Service::Handler as u64))]
     #[case::refused(
         json!({ "ok": false, "error": { "code": "UNAUTHORIZED" } }),
-        Sign::Breaks("the server answered UNAUTHORIZED".to_owned())
+        TrafficEvent::Aborts("the server answered UNAUTHORIZED".to_owned())
     )]
     fn a_token_is_answered_on_a_stream_or_in_a_datagram(
         #[case] fields: Value,
-        #[case] expected: Sign,
+        #[case] expected: TrafficEvent,
     ) {
         let result = message("MediaAuthResult", &fields);
         let on_stream = [prefix(stream_type::WEBTRANSPORT, 0), result.clone()].concat();

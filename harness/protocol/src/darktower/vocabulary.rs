@@ -11,11 +11,10 @@ use crate::vocabulary::{Described, Forms, Vocabulary, WordError, describe};
 /// Bytes of the length before a message on a stream.
 const MESSAGE_LENGTH: usize = 4;
 
-/// The messages and what stands on media streams, by name. A message is its bytes on a stream: those
-/// of its length come first.
-pub static VOCABULARY: Words = Words;
+/// The messages and the frames of media streams, by name. A message is encoded with its length.
+pub static VOCABULARY: DarktowerVocabulary = DarktowerVocabulary;
 
-/// Whether this side says this at one of these services: messages in their envelopes; media, which both sides
+/// Whether this side sends this frame at one of these services: messages in their envelopes; media, which both sides
 /// send, at a Media Handler.
 pub(super) fn sends(role: Role, services: &str, frame: &str) -> bool {
     let is_at = |wanted| services.split(',').any(|service| service == wanted);
@@ -27,7 +26,7 @@ pub(super) fn sends(role: Role, services: &str, frame: &str) -> bool {
     is_at("mc") && signaling.says(frame) || is_at("mh") && of_media()
 }
 
-/// What stands on media streams. Its bytes do not say what they are: that follows from where they stand.
+/// The frames of media streams. Their bytes do not identify them: their place in the stream does.
 static MEDIA: Forms = Forms::new("darktower", &FORMS, |_| Ok(None));
 pub(super) static FORMS: [&Form; 2] = [&STREAM_HEADER, &FRAME];
 
@@ -38,13 +37,13 @@ static FRAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
 
 /// See [`VOCABULARY`].
 #[derive(Debug, Clone, Copy)]
-pub struct Words;
+pub struct DarktowerVocabulary;
 
 fn named(frame: &str) -> Option<&'static Named> {
     NAMED.iter().find(|named| named.name == frame)
 }
 
-impl Vocabulary for Words {
+impl Vocabulary for DarktowerVocabulary {
     fn frames(&self) -> &'static [&'static str] {
         &FRAMES
     }

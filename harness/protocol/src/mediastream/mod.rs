@@ -26,7 +26,7 @@ pub use reference::{forked as forked_reference, new as new_reference};
 
 use crate::machine::Failure;
 use crate::requirement::Requirement;
-use crate::{Hello, Protocol, Reference, ReferenceSettings, Specification, Watcher};
+use crate::{Hello, Protocol, ProtocolMonitor, Reference, ReferenceSettings, Specification};
 
 /// What the rest of the program needs to know of `mediastream`.
 pub static PROTOCOL: Protocol = Protocol {
@@ -84,10 +84,10 @@ pub static PROTOCOL: Protocol = Protocol {
     peers_meet: false,
     media: Some(media::MEDIA),
     transport: None,
-    stream_words: None,
+    stream_decoders: None,
     hello: Some(hello),
     pairs: Some(PAIRS),
-    monitor: |settings| Watcher::Packets(new_monitor(settings)),
+    monitor: |settings| ProtocolMonitor::Packets(new_monitor(settings)),
     reference: |settings| new_reference(settings).map(Reference::Datagrams),
     completed: |settings, _| match settings.get("upload") {
         Some(_) => "the stream was sent".to_owned(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::frame::{Control, ErrorCode, Frame, tlv};
 use super::reference::options_of_handshake;
 use super::{Mode, Modes};
-use crate::pair::{Demand, Demanded, Offer, Pairs, Sign, Signs};
+use crate::pair::{Demand, DemandedEnd, Offer, Pairs, TrafficEvent, TrafficObserver};
 use crate::requirement::Role;
 
 /// What happens between two implementations (specification, section 4).
@@ -14,9 +14,9 @@ pub const PAIRS: Pairs = Pairs {
     work: |_| &[],
     earlier: |_| None,
     demand,
-    signs: Signs::Datagrams(sign),
+    observer: TrafficObserver::Datagrams(event),
     unit: "frames",
-    patience,
+    handshake_timeout,
     may_wait: false,
 };
 
@@ -50,7 +50,7 @@ impl Token {
     }
 }
 
-const fn demanded(end: Demanded, because: &'static [&'static str]) -> Demand {
+const fn demanded(end: DemandedEnd, because: &'static [&'static str]) -> Demand {
     Demand {
         end,
         because,
@@ -58,7 +58,7 @@ const fn demanded(end: Demanded, because: &'static [&'static str]) -> Demand {
     }
 }
 
-const NOT_SAID: Demand = demanded(Demanded::NotSaid, &[]);
+const NOT_SAID: Demand = demanded(DemandedEnd::NotSaid, &[]);
 
 /// What is demanded of a pair: the initiator asks in its mode; a responder that does not speak it
 /// drops the question without an answer, and the initiator gives up or falls back.
@@ -73,19 +73,19 @@ fn demand(initiator: &Offer<'_>, responder: &Offer<'_>) -> Demand {
     let token = Token::at(responder, offers);
     match mode {
         Mode::Legacy => match token {
-            Token::Served("MS-H-21") => demanded(Demanded::Streams, &["MS-L-01", "MS-H-21"]),
-            Token::Served(_) => demanded(Demanded::Streams, &["MS-L-01", "MS-L-03"]),
-            Token::Dropped("MS-H-20") => demanded(Demanded::TimesOut, &["MS-H-20", "MS-L-05"]),
-            Token::Dropped(_) => demanded(Demanded::TimesOut, &["MS-W-08", "MS-L-05"]),
+            Token::Served("MS-H-21") => demanded(DemandedEnd::Streams, &["MS-L-01", "MS-H-21"]),
+            Token::Served(_) => demanded(DemandedEnd::Streams, &["MS-L-01", "MS-L-03"]),
+            Token::Dropped("MS-H-20") => demanded(DemandedEnd::TimesOut, &["MS-H-20", "MS-L-05"]),
+            Token::Dropped(_) => demanded(DemandedEnd::TimesOut, &["MS-W-08", "MS-L-05"]),
             Token::Open => NOT_SAID,
         },
         Mode::ThreeWay if offers.contains(mode) => Demand {
-            end: Demanded::Streams,
+            end: DemandedEnd::Streams,
             because: &["MS-H-05", "MS-H-09"],
             may_refuse: &["MS-H-07", "MS-H-10"],
         },
         Mode::Start3 if offers.contains(mode) => Demand {
-            end: Demanded::Streams,
+            end: DemandedEnd::Streams,
             because: &["MS-S-02", "MS-S-03"],
             may_refuse: &["MS-S-07", "MS-S-14"],
         },
@@ -116,30 +116,34 @@ const UNKNOWN_START: Unanswered = Unanswered {
 /// The initiator's own handshake gets no response (MS-L-06, MS-W-08).
 fn unanswered(initiator: &Offer<'_>, token: &Token, why: Unanswered) -> Demand {
     match (initiator.has("fallback"), token) {
-        (false, _) => demanded(Demanded::TimesOut, why.times_out),
-        (true, Token::Served(_)) => demanded(Demanded::FallsBack, why.falls_back),
-        (true, Token::Dropped(_)) => demanded(Demanded::TimesOut, why.in_vain),
+        (false, _) => demanded(DemandedEnd::TimesOut, why.times_out),
+        (true, Token::Served(_)) => demanded(DemandedEnd::FallsBack, why.falls_back),
+        (true, Token::Dropped(_)) => demanded(DemandedEnd::TimesOut, why.in_vain),
         (true, Token::Open) => NOT_SAID,
     }
 }
 
-fn sign(initiator: &Offer<'_>, from: Role, payload: &[u8]) -> Option<Sign> {
+fn event(initiator: &Offer<'_>, from: Role, payload: &[u8]) -> Option<TrafficEvent> {
     let frame = Frame::decode(payload).ok().flatten()?;
     let is_legacy = initiator.mode == Mode::Legacy.name();
     match (from, frame) {
-        (Role::Initiator, Frame::StartToken) if is_legacy => Some(Sign::Asks),
-        (Role::Initiator, Frame::StartToken) => Some(Sign::FallsBack),
-        (Role::Initiator, Frame::Syn(_) | Frame::Start(_)) => Some(Sign::Asks),
+        (Role::Initiator, Frame::StartToken) if is_legacy => Some(TrafficEvent::Requests),
+        (Role::Initiator, Frame::StartToken) => Some(TrafficEvent::FallsBack),
+        (Role::Initiator, Frame::Syn(_) | Frame::Start(_)) => Some(TrafficEvent::Requests),
         (Role::Responder, Frame::SynAck(answer)) if answer.flags & Control::ACCEPT == 0 => {
-            Some(Sign::Refuses(String::from("SYN-ACK with Accept=0")))
+            Some(TrafficEvent::Refuses(String::from("SYN-ACK with Accept=0")))
         }
-        (Role::Responder, Frame::StartAck(answer)) => Some(Sign::Grants {
+        (Role::Responder, Frame::StartAck(answer)) => Some(TrafficEvent::Grants {
             frames_per_second: answer.tlvs.u32(tlv::kind::FRAME_RATE),
             seconds: answer.tlvs.u32(tlv::kind::STREAM_LENGTH),
         }),
         (_, Frame::Error(error)) => refusal(error.error_code()),
-        (Role::Responder, Frame::Data(data)) => Some(Sign::Came(data.header.sequence_number)),
-        (Role::Responder, Frame::Fragment(part)) => Some(Sign::Came(part.header.sequence_number)),
+        (Role::Responder, Frame::Data(data)) => {
+            Some(TrafficEvent::Received(data.header.sequence_number))
+        }
+        (Role::Responder, Frame::Fragment(part)) => {
+            Some(TrafficEvent::Received(part.header.sequence_number))
+        }
         (Role::Initiator, Frame::Data(_) | Frame::Fragment(_))
         | (Role::Responder, Frame::StartToken | Frame::Syn(_) | Frame::Start(_))
         | (Role::Initiator, Frame::StartAck(_))
@@ -156,7 +160,7 @@ fn sign(initiator: &Offer<'_>, from: Role, payload: &[u8]) -> Option<Sign> {
 
 /// An ERROR that refuses a stream. One about a timeout (MS-S-13), or about an unexpected frame
 /// (MS-S-17), does not.
-fn refusal(code: Option<u16>) -> Option<Sign> {
+fn refusal(code: Option<u16>) -> Option<TrafficEvent> {
     let code = code?;
     let name = match ErrorCode::from_number(code) {
         Some(ErrorCode::Timeout | ErrorCode::UnexpectedFrame) => return None,
@@ -169,10 +173,10 @@ fn refusal(code: Option<u16>) -> Option<Sign> {
         Some(ErrorCode::DuplicateStreamId) => " (duplicate StreamId)",
         None => "",
     };
-    Some(Sign::Refuses(format!("ERROR {code}{name}")))
+    Some(TrafficEvent::Refuses(format!("ERROR {code}{name}")))
 }
 
-fn patience(initiator: &Offer<'_>) -> Duration {
+fn handshake_timeout(initiator: &Offer<'_>) -> Duration {
     match initiator.mode == Mode::Legacy.name() {
         true => Duration::ZERO,
         false => THREE_SENDS,
@@ -215,7 +219,11 @@ mod tests {
         ];
         for (initiator, responder) in open {
             let demand = between(initiator, responder);
-            assert_eq!(demand.end, Demanded::NotSaid, "{initiator:?} {responder:?}");
+            assert_eq!(
+                demand.end,
+                DemandedEnd::NotSaid,
+                "{initiator:?} {responder:?}"
+            );
         }
     }
 
@@ -261,8 +269,8 @@ mod tests {
     }
 
     #[rstest]
-    #[case("3way", Role::Initiator, b"START", Some(Sign::FallsBack))]
-    #[case("legacy", Role::Initiator, b"START", Some(Sign::Asks))]
+    #[case("3way", Role::Initiator, b"START", Some(TrafficEvent::FallsBack))]
+    #[case("legacy", Role::Initiator, b"START", Some(TrafficEvent::Requests))]
     #[case("legacy", Role::Responder, b"START", None)]
     #[case("legacy", Role::Responder, b"\xff\xff", None)]
     #[case("legacy", Role::Responder, b"", None)]
@@ -270,14 +278,14 @@ mod tests {
         #[case] mode: &str,
         #[case] from: Role,
         #[case] bytes: &[u8],
-        #[case] expected: Option<Sign>,
+        #[case] expected: Option<TrafficEvent>,
     ) {
         let initiator = Offer {
             mode,
             options: &[],
             is_second: false,
         };
-        assert_eq!(sign(&initiator, from, bytes), expected);
+        assert_eq!(event(&initiator, from, bytes), expected);
     }
 
     #[test]
@@ -291,25 +299,25 @@ mod tests {
             options: &[],
             is_second: false,
         };
-        let from_responder = |bytes: &[u8]| sign(&initiator, Role::Responder, bytes);
+        let from_responder = |bytes: &[u8]| event(&initiator, Role::Responder, bytes);
         let data = encoded("data", serde_json::json!({ "sequence_number": 7 }));
-        assert_eq!(from_responder(&data), Some(Sign::Came(7)));
+        assert_eq!(from_responder(&data), Some(TrafficEvent::Received(7)));
         let rejected = encoded("SYN-ACK", serde_json::json!({ "accept": false }));
-        let refused = Some(Sign::Refuses("SYN-ACK with Accept=0".into()));
+        let refused = Some(TrafficEvent::Refuses("SYN-ACK with Accept=0".into()));
         assert_eq!(from_responder(&rejected), refused);
         let accepted = encoded("SYN-ACK", serde_json::json!({ "accept": true }));
         assert_eq!(from_responder(&accepted), None);
         let granted = encoded("START_ACK", serde_json::json!({ "frame_rate": 25 }));
-        let grants = Some(Sign::Grants {
+        let grants = Some(TrafficEvent::Grants {
             frames_per_second: Some(25),
             seconds: None,
         });
         assert_eq!(from_responder(&granted), grants);
         let error = |code: u16| encoded("ERROR", serde_json::json!({ "error_code": code }));
-        let refused = Some(Sign::Refuses("ERROR 3 (invalid parameters)".into()));
+        let refused = Some(TrafficEvent::Refuses("ERROR 3 (invalid parameters)".into()));
         assert_eq!(from_responder(&error(3)), refused);
         assert_eq!(from_responder(&error(8)), None);
-        let other = Some(Sign::Refuses("ERROR 77".into()));
-        assert_eq!(sign(&initiator, Role::Initiator, &error(77)), other);
+        let other = Some(TrafficEvent::Refuses("ERROR 77".into()));
+        assert_eq!(event(&initiator, Role::Initiator, &error(77)), other);
     }
 }

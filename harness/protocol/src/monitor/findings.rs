@@ -5,34 +5,34 @@ use std::time::Duration;
 use super::{Finding, Judged, MissedMoment, Observation};
 use crate::requirement::Role;
 
-/// Receives findings.
-pub(crate) type Say<'s> = &'s mut dyn FnMut(Observation);
+/// Receives the observations of a monitor.
+pub(crate) type ObservationSink<'s> = &'s mut dyn FnMut(Observation);
 
 /// Findings about one connection: a violation is reported once for each side and then counted, a
 /// doubt is reported once.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Findings {
-    told: BTreeSet<(&'static str, &'static str)>,
+    reported: BTreeSet<(&'static str, &'static str)>,
     doubts: BTreeSet<&'static str>,
     judged: Judged,
-    /// Breaches that wait until it is seen that both sides can be read.
+    /// Breaches that are withheld until both sides can be read.
     held: Vec<Finding>,
     is_open: bool,
     pub(crate) more: u64,
 }
 
-/// Who did something, where and when.
+/// Something that a party did or did not do, with the packet and the time.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Act {
+pub(crate) struct Occurrence {
     pub(crate) party: Role,
     pub(crate) address: SocketAddr,
     pub(crate) packet: u64,
     pub(crate) time: Duration,
-    /// It is shown by the lack of a packet: since when and by how much.
+    /// Set if the lack of a packet is the evidence: since when and by how much.
     pub(crate) silence: Option<MissedMoment>,
 }
 
-impl Act {
+impl Occurrence {
     fn finding(&self, requirement: &'static str, expected: String, got: String) -> Finding {
         Finding {
             requirement,
@@ -63,16 +63,16 @@ impl Findings {
     pub(crate) fn breach(
         &mut self,
         requirement: &'static str,
-        act: Act,
+        occurrence: Occurrence,
         expected: impl Into<String>,
         got: impl Into<String>,
-        say: Say<'_>,
+        emit: ObservationSink<'_>,
     ) {
-        self.judge_party(requirement, act.party);
-        if self.told.insert((requirement, act.party.name())) {
-            let finding = act.finding(requirement, expected.into(), got.into());
+        self.judge_party(requirement, occurrence.party);
+        if self.reported.insert((requirement, occurrence.party.name())) {
+            let finding = occurrence.finding(requirement, expected.into(), got.into());
             if self.is_open {
-                say(Observation::Finding(finding));
+                emit(Observation::Finding(finding));
             } else {
                 self.held.push(finding);
             }
@@ -84,31 +84,30 @@ impl Findings {
     pub(crate) fn doubt(
         &mut self,
         requirement: &'static str,
-        act: Act,
+        occurrence: Occurrence,
         expected: impl Into<String>,
         got: impl Into<String>,
-        say: Say<'_>,
+        emit: ObservationSink<'_>,
     ) {
         if self.doubts.insert(requirement) {
-            let finding = act.finding(requirement, expected.into(), got.into());
-            say(Observation::Inconclusive(finding));
+            let finding = occurrence.finding(requirement, expected.into(), got.into());
+            emit(Observation::Inconclusive(finding));
         }
     }
 
-    /// Breaches count from here on, and those before do.
-    pub(crate) fn open(&mut self, say: Say<'_>) {
+    /// Reports the withheld breaches, and those that follow at once.
+    pub(crate) fn open(&mut self, emit: ObservationSink<'_>) {
         self.is_open = true;
         for finding in self.held.drain(..) {
-            say(Observation::Finding(finding));
+            emit(Observation::Finding(finding));
         }
     }
 
-    /// What was held and what was exercised is in doubt, because a side could not be read. Gives
-    /// what is said of no breach yet.
-    pub(crate) fn close(&mut self, say: Say<'_>) -> BTreeSet<&'static str> {
+    /// A side could not be read: withheld breaches become doubts. Returns the exercised requirements.
+    pub(crate) fn close(&mut self, emit: ObservationSink<'_>) -> BTreeSet<&'static str> {
         for finding in self.held.drain(..) {
             if self.doubts.insert(finding.requirement) {
-                say(Observation::Inconclusive(finding));
+                emit(Observation::Inconclusive(finding));
             }
         }
         self.more = 0;

@@ -14,14 +14,14 @@ pub mod monitor;
 mod pairs;
 mod reader;
 mod reference;
-mod words;
+mod u32_reader;
 
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use crate::requirement::Requirement;
 use crate::wireshark::Wireshark;
-use crate::{Protocol, Reference, Specification, Transport, Watcher};
+use crate::{Protocol, ProtocolMonitor, Reference, Specification, Transport};
 
 pub use code::CloseCode;
 pub use discriminator::{Kind, RESET};
@@ -33,7 +33,7 @@ pub use reference::{
     Client, ClientEvent, ClientSettings, Deviations, NotReady, Profile, REFUSED, Server,
     ServerSettings, TIMED_OUT, Workload, WorkloadClient,
 };
-pub use words::Words;
+pub use u32_reader::U32Reader;
 
 /// The protocol's name in the TLS handshake.
 pub const ALPN: &str = "proton";
@@ -65,7 +65,7 @@ pub const TRANSPORT: Transport = Transport {
     alpn: ALPN,
     keep_alive: Some(KEEP_ALIVE),
     idle_timeout: IDLE_TIMEOUT,
-    patience: None,
+    receive_timeout: None,
     bidirectional: STREAM_LIMIT as u32,
     unidirectional: 0,
     aliases: &[],
@@ -112,10 +112,10 @@ pub static PROTOCOL: Protocol = Protocol {
     peers_meet: false,
     media: None,
     transport: Some(TRANSPORT),
-    stream_words: Some(reader::STREAM_WORDS),
+    stream_decoders: Some(reader::STREAM_DECODERS),
     hello: None,
     pairs: Some(PAIRS),
-    monitor: |settings| Watcher::Streams(Box::new(monitor::Monitor::new(settings))),
+    monitor: |settings| ProtocolMonitor::Streams(Box::new(monitor::Monitor::new(settings))),
     reference: |settings| {
         new_reference(settings).map(|(machine, transport)| Reference::Streams(machine, transport))
     },

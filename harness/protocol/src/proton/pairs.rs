@@ -6,8 +6,10 @@ use std::time::Duration;
 use shakedown_wire::quic::{Event, EventKind};
 
 use super::monitor::Code;
-use super::{Kind, RESET, Words};
-use crate::pair::{Demand, Demanded, Offer, Pairs, Sign, Signs, StreamSigns};
+use super::{Kind, RESET, U32Reader};
+use crate::pair::{
+    Demand, DemandedEnd, Offer, Pairs, StreamObserver, TrafficEvent, TrafficObserver,
+};
 use crate::requirement::Role;
 
 /// What happens between two implementations (specification, sections 2 and 3).
@@ -22,9 +24,9 @@ pub const PAIRS: Pairs = Pairs {
     },
     earlier: |initiator| initiator.has("reset").then_some(&["stay"]),
     demand,
-    signs: Signs::Streams(|initiator| Box::new(Exchange::of(initiator))),
+    observer: TrafficObserver::Streams(|initiator| Box::new(Exchange::of(initiator))),
     unit: "answers",
-    patience: |_| Duration::ZERO,
+    handshake_timeout: |_| Duration::ZERO,
     // An answer may take 5 min.
     may_wait: true,
 };
@@ -38,13 +40,15 @@ fn demand(initiator: &Offer<'_>, responder: &Offer<'_>) -> Demand {
     };
     // A server need not offer a reset, and may offer one unclaimed.
     if initiator.has("reset") && !responder.has("resets") {
-        return demanded(Demanded::NotSaid, &["PR-C-01", "PR-R-01"]);
+        return demanded(DemandedEnd::NotSaid, &["PR-C-01", "PR-R-01"]);
     }
     match (initiator.mode, responder.mode) {
-        ("pull", "push") if initiator.has("actions") => demanded(Demanded::Refuses, &["PR-A-02"]),
-        ("push", "pull") if initiator.has("actions") => demanded(Demanded::Waits, &["PR-A-01"]),
-        _ if initiator.has("reset") => demanded(Demanded::Streams, &["PR-R-01"]),
-        _ => demanded(Demanded::Streams, &["PR-E-01", "PR-K-01", "PR-A-01"]),
+        ("pull", "push") if initiator.has("actions") => {
+            demanded(DemandedEnd::Refuses, &["PR-A-02"])
+        }
+        ("push", "pull") if initiator.has("actions") => demanded(DemandedEnd::Waits, &["PR-A-01"]),
+        _ if initiator.has("reset") => demanded(DemandedEnd::Streams, &["PR-R-01"]),
+        _ => demanded(DemandedEnd::Streams, &["PR-E-01", "PR-K-01", "PR-A-01"]),
     }
 }
 
@@ -68,7 +72,7 @@ struct Connection {
 #[derive(Default)]
 struct Stream {
     kind: Option<Kind>,
-    server: Words,
+    server: U32Reader,
 }
 
 impl Exchange {
@@ -82,7 +86,13 @@ impl Exchange {
     }
 
     /// Closes after the first are its echo.
-    fn closed(&mut self, connection: u64, by: Role, code: Code, tell: &mut dyn FnMut(Sign)) {
+    fn closed(
+        &mut self,
+        connection: u64,
+        by: Role,
+        code: Code,
+        emit: &mut dyn FnMut(TrafficEvent),
+    ) {
         let Some(connection) = self.connections.get_mut(&connection) else {
             return;
         };
@@ -92,12 +102,20 @@ impl Exchange {
             Code::StatelessReset => true,
         };
         if is_first && is_error && by == Role::Responder {
-            tell(Sign::Breaks(format!("the server closed with {code}")));
+            emit(TrafficEvent::Aborts(format!(
+                "the server closed with {code}"
+            )));
         }
     }
 
     /// The client names the stream; each u32 of the server on one that is named is an answer.
-    fn bytes(&mut self, stream: (u64, u64), by: Role, bytes: &[u8], tell: &mut dyn FnMut(Sign)) {
+    fn bytes(
+        &mut self,
+        stream: (u64, u64),
+        by: Role,
+        bytes: &[u8],
+        emit: &mut dyn FnMut(TrafficEvent),
+    ) {
         let Some(connection) = self.connections.get_mut(&stream.0) else {
             return;
         };
@@ -113,7 +131,9 @@ impl Exchange {
                 stream.server.take(bytes, |_| {
                     if *came < wanted {
                         *came += 1;
-                        tell(Sign::Came((u64::from(kind.number()) << 32) + *came));
+                        emit(TrafficEvent::Received(
+                            (u64::from(kind.number()) << 32) + *came,
+                        ));
                     }
                 });
             }
@@ -122,7 +142,7 @@ impl Exchange {
     }
 }
 
-impl StreamSigns for Exchange {
+impl StreamObserver for Exchange {
     /// The handshake is an answer, too.
     fn wanted(&self) -> u64 {
         1 + self.wanted.iter().sum::<u64>()
@@ -132,7 +152,7 @@ impl StreamSigns for Exchange {
         self.connections.contains_key(&connection)
     }
 
-    fn event(&mut self, event: &Event<'_>, tell: &mut dyn FnMut(Sign)) {
+    fn event(&mut self, event: &Event<'_>, emit: &mut dyn FnMut(TrafficEvent)) {
         let Some(connection) = event.connection else {
             return;
         };
@@ -140,23 +160,23 @@ impl StreamSigns for Exchange {
             EventKind::ConnectionOpened { .. } if std::mem::take(&mut self.is_second) => {}
             EventKind::ConnectionOpened { .. } => {
                 self.connections.entry(connection).or_default();
-                tell(Sign::Asks);
+                emit(TrafficEvent::Requests);
             }
             EventKind::Packet(packet) => {
                 let answers = packet.is_of_the_application() && packet.acknowledges.is_some();
                 let is_of_server = Role::from(packet.by) == Role::Responder;
                 if answers && is_of_server && self.follows(connection) {
-                    tell(Sign::Came(0));
+                    emit(TrafficEvent::Received(0));
                 }
             }
             EventKind::StreamBytes {
                 stream, by, bytes, ..
-            } => self.bytes((connection, stream), by.into(), bytes, tell),
+            } => self.bytes((connection, stream), by.into(), bytes, emit),
             EventKind::ConnectionClosed { by, code, .. } => {
-                self.closed(connection, by.into(), code.into(), tell);
+                self.closed(connection, by.into(), code.into(), emit);
             }
             EventKind::StatelessReset { by } => {
-                self.closed(connection, by.into(), Code::StatelessReset, tell);
+                self.closed(connection, by.into(), Code::StatelessReset, emit);
             }
             // Nothing else is asked for, or answers.
             _ => {}
@@ -235,7 +255,7 @@ mod tests {
     const SERVER: quic::Role = quic::Role::Server;
 
     /// Observed connections and their results.
-    struct Seen(Exchange, Vec<Sign>);
+    struct Seen(Exchange, Vec<TrafficEvent>);
 
     impl Seen {
         fn of(options: &str, is_second: bool) -> Self {
@@ -260,7 +280,7 @@ mod tests {
                 },
                 kind,
             };
-            self.0.event(&event, &mut |sign| self.1.push(sign));
+            self.0.event(&event, &mut |event| self.1.push(event));
         }
 
         fn opened(&mut self, connection: u64) {
@@ -299,8 +319,8 @@ mod tests {
         seen.bytes(7, CLIENT, &[1, 1, 0, 0, 0]);
         seen.bytes(7, SERVER, &[1, 0]);
         seen.bytes(7, SERVER, &[0, 0, 2, 0, 0, 0, 3, 0, 0, 0]);
-        let came = |index: u64| Sign::Came((1 << 32) + index);
-        assert_eq!(seen.1, [Sign::Asks, came(1), came(2)]);
+        let came = |index: u64| TrafficEvent::Received((1 << 32) + index);
+        assert_eq!(seen.1, [TrafficEvent::Requests, came(1), came(2)]);
     }
 
     #[test]
@@ -314,7 +334,13 @@ mod tests {
         seen.opened(2);
         seen.bytes(2, CLIENT, &[RESET, 1]);
         seen.bytes(2, SERVER, &[1, 0, 0, 0]);
-        assert_eq!(seen.1, [Sign::Asks, Sign::Came((1 << 32) + 1)]);
+        assert_eq!(
+            seen.1,
+            [
+                TrafficEvent::Requests,
+                TrafficEvent::Received((1 << 32) + 1)
+            ]
+        );
     }
 
     #[rstest]
@@ -330,7 +356,8 @@ mod tests {
         seen.opened(1);
         seen.closed(1, by, code);
         seen.closed(1, SERVER, 5);
-        let told = Sign::Breaks("the server closed with code 5 (protocol violation)".to_owned());
+        let told =
+            TrafficEvent::Aborts("the server closed with code 5 (protocol violation)".to_owned());
         let told = breaks.then_some(told);
         assert_eq!(
             seen.1.into_iter().skip(1).collect::<Vec<_>>(),

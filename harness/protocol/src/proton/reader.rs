@@ -3,13 +3,13 @@
 use shakedown_wire::{DecodeError, Rule, quic};
 
 use super::frame::{first, word};
-use super::{CloseCode, Kind, Profile, Words};
+use super::{CloseCode, Kind, Profile, U32Reader};
 use crate::requirement::Role;
-use crate::stream_words::{ReadsStream, Said, StreamWords};
+use crate::stream_decoder::{StreamDecoder, StreamDecoders, StreamFrame};
 use crate::vocabulary::{Described, describe};
 
 /// The frames on the client's streams.
-pub(super) const STREAM_WORDS: StreamWords = StreamWords {
+pub(super) const STREAM_DECODERS: StreamDecoders = StreamDecoders {
     reader: directions,
     content: directions,
     datagram: |_, _| None,
@@ -17,25 +17,25 @@ pub(super) const STREAM_WORDS: StreamWords = StreamWords {
     is_timeout: |code| CloseCode::from_number(code).is_some_and(CloseCode::is_timeout),
 };
 
-fn directions(stream: u64) -> Option<Box<dyn ReadsStream>> {
+fn directions(stream: u64) -> Option<Box<dyn StreamDecoder>> {
     let is_clients = stream.is_multiple_of(4);
-    is_clients.then(|| Box::<Directions>::default() as Box<dyn ReadsStream>)
+    is_clients.then(|| Box::<Directions>::default() as Box<dyn StreamDecoder>)
 }
 
-/// Reads what one side sends on one stream, however its bytes are cut.
+/// Decodes what one side sends on one stream.
 #[derive(Debug, Clone)]
 pub struct StreamReader {
     by: Role,
-    state: Reading,
-    words: Words,
+    state: ReaderState,
+    words: U32Reader,
     /// Bytes before the u32 that is being read.
     offset: usize,
     profile: Option<Profile>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reading {
-    Begins,
+enum ReaderState {
+    Start,
     Of(Kind),
     Reset,
 }
@@ -47,8 +47,8 @@ impl StreamReader {
     pub fn of_client(profile: Option<Profile>) -> Self {
         Self {
             by: Role::Initiator,
-            state: Reading::Begins,
-            words: Words::default(),
+            state: ReaderState::Start,
+            words: U32Reader::default(),
             offset: 0,
             profile,
         }
@@ -59,8 +59,8 @@ impl StreamReader {
     pub fn of_server(kind: Kind) -> Self {
         Self {
             by: Role::Responder,
-            state: Reading::Of(kind),
-            words: Words::default(),
+            state: ReaderState::Of(kind),
+            words: U32Reader::default(),
             offset: 0,
             profile: None,
         }
@@ -70,33 +70,33 @@ impl StreamReader {
     #[must_use]
     pub const fn kind(&self) -> Option<Kind> {
         match self.state {
-            Reading::Of(kind) => Some(kind),
-            Reading::Begins | Reading::Reset => None,
+            ReaderState::Of(kind) => Some(kind),
+            ReaderState::Start | ReaderState::Reset => None,
         }
     }
 
-    /// Takes the next bytes and hands on every frame that is complete with them.
+    /// Takes the next bytes and emits the frames that they complete.
     ///
     /// # Errors
-    /// If they break a rule: a first byte that says nothing (PR-S-03), or bytes where none may be.
+    /// If they break a rule: an unknown first byte (PR-S-03), or bytes where none may be.
     /// Offsets count from the beginning of the stream.
     pub fn take(
         &mut self,
         bytes: &[u8],
-        mut hand_on: impl FnMut(Described),
+        mut emit: impl FnMut(Described),
     ) -> Result<(), DecodeError> {
         let Some((byte, rest)) = bytes.split_first() else {
             return Ok(());
         };
         match self.state {
-            Reading::Begins => {
+            ReaderState::Start => {
                 let (form, kind) = first(*byte)?;
-                self.state = kind.map_or(Reading::Reset, Reading::Of);
+                self.state = kind.map_or(ReaderState::Reset, ReaderState::Of);
                 self.offset = 1;
-                hand_on(describe(form, &bytes[..1]));
-                self.take(rest, hand_on)
+                emit(describe(form, &bytes[..1]));
+                self.take(rest, emit)
             }
-            Reading::Reset => {
+            ReaderState::Reset => {
                 let reason = "no byte may follow the one that resets";
                 Err(DecodeError::invalid(
                     "value",
@@ -105,7 +105,7 @@ impl StreamReader {
                     reason,
                 ))
             }
-            Reading::Of(Kind::Action)
+            ReaderState::Of(Kind::Action)
                 if self.by == Role::Initiator && self.profile == Some(Profile::Push) =>
             {
                 let reason = "in push the client sends nothing here"; // PR-A-02
@@ -116,11 +116,11 @@ impl StreamReader {
                     reason,
                 ))
             }
-            Reading::Of(kind) => {
+            ReaderState::Of(kind) => {
                 let (form, offset) = (word(kind, self.by), &mut self.offset);
                 self.words.take(bytes, |value| {
                     *offset += 4;
-                    hand_on(describe(form, &value.to_le_bytes()));
+                    emit(describe(form, &value.to_le_bytes()));
                 });
                 Ok(())
             }
@@ -133,9 +133,9 @@ impl StreamReader {
     /// If that is in the middle of a u32, or before the first byte.
     pub fn finish(&self) -> Result<(), DecodeError> {
         match (self.state, self.words.pending()) {
-            (Reading::Begins, _) => Err(DecodeError::truncated("kind", 0, 1, 0)),
-            (Reading::Reset, _) | (Reading::Of(_), 0) => Ok(()),
-            (Reading::Of(kind), have) => {
+            (ReaderState::Start, _) => Err(DecodeError::truncated("kind", 0, 1, 0)),
+            (ReaderState::Reset, _) | (ReaderState::Of(_), 0) => Ok(()),
+            (ReaderState::Of(kind), have) => {
                 let fields = word(kind, self.by).fields;
                 let name = fields.first().map_or("", |field| field.name);
                 Err(DecodeError::truncated(name, self.offset, 4, have))
@@ -163,8 +163,14 @@ impl Directions {
     }
 }
 
-impl ReadsStream for Directions {
-    fn take(&mut self, by: quic::Role, offset: u64, bytes: &[u8], hand_on: &mut dyn FnMut(Said)) {
+impl StreamDecoder for Directions {
+    fn take(
+        &mut self,
+        by: quic::Role,
+        offset: u64,
+        bytes: &[u8],
+        emit: &mut dyn FnMut(StreamFrame),
+    ) {
         if offset == 0 {
             self.ends[by.index()] = 0;
             *self.reader(by) = match by {
@@ -184,11 +190,11 @@ impl ReadsStream for Directions {
                 4
             };
             let (end, frame) = (*end, Ok(described));
-            hand_on(Said { end, frame });
+            emit(StreamFrame { end, frame });
         });
         let kind = reader.kind();
         if let Err(error) = taken {
-            hand_on(Said::wrong(error));
+            emit(StreamFrame::invalid(error));
         } else {
             *self.reader(by) = Some(reader);
         }
@@ -312,9 +318,9 @@ mod tests {
 
     #[test]
     fn each_frame_is_said_with_where_it_ends() {
-        let mut reader = (STREAM_WORDS.content)(0).unwrap();
+        let mut reader = (STREAM_DECODERS.content)(0).unwrap();
         let mut ends = Vec::new();
-        let mut hear = |said: Said| ends.push((said.end, said.frame.is_ok()));
+        let mut hear = |said: StreamFrame| ends.push((said.end, said.frame.is_ok()));
         reader.take(quic::Role::Client, 0, &[1, 7, 0], &mut hear);
         reader.take(quic::Role::Client, 3, &[0, 0, 8, 0, 0, 0], &mut hear);
         reader.take(quic::Role::Server, 0, &[7, 0, 0, 0], &mut hear);

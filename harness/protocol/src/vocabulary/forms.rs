@@ -20,7 +20,7 @@ pub struct Forms {
     protocol: &'static str,
     forms: &'static [&'static Form],
     form_of: fn(&[u8]) -> Result<Option<&'static Form>, DecodeError>,
-    tells: fn(&Described, &str) -> bool,
+    shows: fn(&Described, &str) -> bool,
     names: OnceLock<Names>,
 }
 
@@ -43,15 +43,15 @@ impl Forms {
             protocol,
             forms,
             form_of,
-            tells: |described, field| described.fields.get(field).is_some_and(says_something),
+            shows: |described, field| described.fields.get(field).is_some_and(says_something),
             names: OnceLock::new(),
         }
     }
 
     /// The same with a custom filter of displayed fields.
     #[must_use]
-    pub const fn telling(mut self, tells: fn(&Described, &str) -> bool) -> Self {
-        self.tells = tells;
+    pub const fn telling(mut self, shows: fn(&Described, &str) -> bool) -> Self {
+        self.shows = shows;
         self
     }
 
@@ -83,8 +83,8 @@ impl Forms {
 }
 
 impl Vocabulary for Forms {
-    fn tells(&self, described: &Described, field: &str) -> bool {
-        (self.tells)(described, field)
+    fn shows(&self, described: &Described, field: &str) -> bool {
+        (self.shows)(described, field)
     }
 
     fn frames(&self) -> &'static [&'static str] {

@@ -88,7 +88,7 @@ pub trait Vocabulary: Sync {
     fn decode(&self, datagram: &[u8]) -> Result<Option<Described>, shakedown_wire::DecodeError>;
 
     /// Whether a field of a frame is worth showing besides its name and the other fields.
-    fn tells(&self, described: &Described, field: &str) -> bool {
+    fn shows(&self, described: &Described, field: &str) -> bool {
         described.fields.get(field).is_some_and(says_something)
     }
 

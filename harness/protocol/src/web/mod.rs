@@ -18,9 +18,9 @@ mod reader;
 mod receive;
 mod settings;
 mod stream;
+mod stream_decoder;
 #[cfg(test)]
 mod tests;
-mod words;
 
 use shakedown_wire::Writer;
 
@@ -32,7 +32,7 @@ pub(crate) use message::get;
 pub use reader::{Item, StreamReader};
 pub use settings::{Setting, Settings};
 pub use stream::SessionStream;
-pub use words::WebWords;
+pub use stream_decoder::WebStreamDecoder;
 
 /// The protocol's name in the TLS handshake.
 pub const ALPN: &str = "h3";

@@ -90,11 +90,11 @@ impl StreamReader {
     ///
     /// # Errors
     /// A frame that nobody may send ([`Rule::Unexpected`]), or one that is longer than is read
-    /// ([`Rule::Length`]), or what `hand_on` says. Offsets count from the beginning of the stream.
+    /// ([`Rule::Length`]), or what `emit` says. Offsets count from the beginning of the stream.
     pub fn take<E: From<DecodeError>>(
         &mut self,
         bytes: &[u8],
-        mut hand_on: impl FnMut(Item<'_>, usize) -> Result<(), E>,
+        mut emit: impl FnMut(Item<'_>, usize) -> Result<(), E>,
     ) -> Result<(), E> {
         let joined;
         let mut rest = match self.pending.as_slice() {
@@ -108,7 +108,7 @@ impl StreamReader {
         while let Some((length, item)) = self.next(rest)? {
             let (_, after) = rest.split_at(length);
             self.offset += length;
-            item.map_or(Ok(()), |item| hand_on(item, self.offset))?;
+            item.map_or(Ok(()), |item| emit(item, self.offset))?;
             rest = after;
         }
         self.pending = rest.to_vec();

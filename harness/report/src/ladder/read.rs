@@ -8,12 +8,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use shakedown_capture::quic::{At, CloseCode, Event, EventKind, Why, protocols};
+use shakedown_capture::quic::{At, CloseCode, Event, EventKind, UnreadableReason, protocols};
 use shakedown_capture::{CaptureError, Datagram};
 use shakedown_engine::event::FindingEvent;
 
 use super::{Frame, Ladder, Peer, Row, RowContent};
-use crate::StreamWord;
+use crate::DecodedFrame;
 use crate::dissection::{Decoded, DissectedItem, dissect, value_in_words};
 use crate::text::{clean_line, fit};
 
@@ -51,7 +51,7 @@ impl Ladder {
             }
         }
         reader.believes_comments = findings.is_empty();
-        let read = dissect(source, key_log, &mut |heard| reader.hear(heard));
+        let read = dissect(source, key_log, &mut |item| reader.event(item));
         match read {
             Err(error) if reader.start.is_none() => return Err(error),
             Err(error) => reader.ladder.notes.push(error.to_string()),
@@ -84,16 +84,16 @@ fn told(finding: &FindingEvent) -> String {
     ))
 }
 
-/// A frame in words.
-struct Words {
+/// The name and fields of a frame as text.
+struct FrameLabel {
     name: String,
     /// The fields worth showing, in a line; long values are cut.
-    telling: String,
+    fields: String,
     all: Vec<String>,
 }
 
-impl Words {
-    /// Of a frame that has no fields, but something to say.
+impl FrameLabel {
+    /// A frame with a text in place of fields.
     fn plain(name: &str, text: String) -> Self {
         let text = fit(&clean_line(&text), MOST_WORDS);
         Self {
@@ -102,20 +102,20 @@ impl Words {
                 .filter(|text| !text.is_empty())
                 .into_iter()
                 .collect(),
-            telling: text,
+            fields: text,
         }
     }
 
-    fn new(name: &str, fields: &Map<String, Value>, tells: impl Fn(&str) -> bool) -> Self {
-        let mut words = Self::plain(name, String::new());
+    fn new(name: &str, fields: &Map<String, Value>, shows: impl Fn(&str) -> bool) -> Self {
+        let mut label = Self::plain(name, String::new());
         for (name, value) in fields {
             let field = format!("{name}={}", value_in_words(value));
-            match tells(name) {
-                true => words.add(field),
-                false => words.all.push(clean_line(&field)),
+            match shows(name) {
+                true => label.add(field),
+                false => label.all.push(clean_line(&field)),
             }
         }
-        words
+        label
     }
 
     /// A field worth showing.
@@ -126,9 +126,9 @@ impl Words {
             0..=LONG => value.to_owned(),
             _ => fit(value, SHORT),
         };
-        let gap = if self.telling.is_empty() { "" } else { " " };
+        let gap = if self.fields.is_empty() { "" } else { " " };
         let sign = if name.is_empty() { "" } else { "=" };
-        self.telling += &format!("{gap}{name}{sign}{value}");
+        self.fields += &format!("{gap}{name}{sign}{value}");
         self.all.push(field);
     }
 }
@@ -151,9 +151,9 @@ struct Reader {
 }
 
 impl Reader {
-    fn hear(&mut self, heard: DissectedItem<'_>) -> bool {
-        match heard {
-            DissectedItem::Quic(event, meaning, said) => self.quic(event, meaning, said),
+    fn event(&mut self, item: DissectedItem<'_>) -> bool {
+        match item {
+            DissectedItem::Quic(event, meaning, frames) => self.quic(event, meaning, frames),
             DissectedItem::Datagram(datagram, decoded) => self.datagram(datagram, decoded),
             DissectedItem::Comment(comment) => self.comment(&clean_line(comment)),
             DissectedItem::Secrets => {}
@@ -171,13 +171,13 @@ impl Reader {
         let time = self.seconds(datagram.time);
         self.newest = Some((time, datagram.number, way));
         self.is_quic = matches!(decoded, Decoded::Quic);
-        let words = match decoded {
+        let label = match decoded {
             Decoded::Frame(protocol, frame) => {
-                let tells = |name: &str| protocol.vocabulary.tells(&frame, name);
-                Words::new(frame.frame, &frame.fields, tells)
+                let shows = |name: &str| protocol.vocabulary.shows(&frame, name);
+                FrameLabel::new(frame.frame, &frame.fields, shows)
             }
-            Decoded::Malformed(error) => Words::plain("malformed", error),
-            Decoded::Unknown => Words::plain("unknown", format!("{} bytes", datagram.length)),
+            Decoded::Malformed(error) => FrameLabel::plain("malformed", error),
+            Decoded::Unknown => FrameLabel::plain("unknown", format!("{} bytes", datagram.length)),
             // Its contents were drawn before. A packet without contents is drawn if a step or
             // finding refers to it.
             Decoded::Quic => {
@@ -187,10 +187,10 @@ impl Reader {
                 return;
             }
         };
-        self.frame(time, datagram.number, way, words, datagram.payload);
+        self.frame(time, datagram.number, way, label, datagram.payload);
     }
 
-    fn quic(&mut self, event: &Event<'_>, meaning: Option<&str>, said: Vec<StreamWord>) {
+    fn quic(&mut self, event: &Event<'_>, meaning: Option<&str>, frames: Vec<DecodedFrame>) {
         if let EventKind::ConnectionOpened { client, server, .. } = event.kind {
             for (address, is) in [(client, "client"), (server, "server")] {
                 let place = self.place(address);
@@ -209,26 +209,26 @@ impl Reader {
             EventKind::StreamBytes { bytes, .. } | EventKind::DatagramFrame { bytes, .. } => bytes,
             _ => &[],
         };
-        if said.is_empty()
-            && let Some(words) = in_words(event.kind, meaning)
+        if frames.is_empty()
+            && let Some(label) = label(event.kind, meaning)
         {
-            let (name, fields) = words;
-            self.frame(time, number, way, Words::plain(name, fields), bytes);
+            let (name, fields) = label;
+            self.frame(time, number, way, FrameLabel::plain(name, fields), bytes);
         }
-        for StreamWord {
+        for DecodedFrame {
             stream,
             in_datagram,
-            word,
+            frame,
             ..
-        } in said
+        } in frames
         {
             let carrier = if in_datagram { "session" } else { "stream" };
-            let mut words = match word {
-                Ok(word) => Words::new(word.frame, &word.fields, |_| true),
-                Err(error) => Words::plain("malformed", error),
+            let mut label = match frame {
+                Ok(frame) => FrameLabel::new(frame.frame, &frame.fields, |_| true),
+                Err(error) => FrameLabel::plain("malformed", error),
             };
-            words.add(format!("{carrier}={stream}"));
-            self.frame(time, number, way, words, bytes);
+            label.add(format!("{carrier}={stream}"));
+            self.frame(time, number, way, label, bytes);
         }
     }
 
@@ -237,16 +237,16 @@ impl Reader {
         time: f64,
         packet: u64,
         [from, to]: [usize; 2],
-        words: Words,
+        label: FrameLabel,
         bytes: &[u8],
     ) {
         self.fold();
         let frame = Frame {
             from,
             to,
-            name: words.name,
-            fields: words.telling,
-            all: words.all,
+            name: label.name,
+            fields: label.fields,
+            all: label.all,
             bytes: bytes[..bytes.len().min(MOST_BYTES)].to_vec(),
             lost: false,
             count: 1,
@@ -264,7 +264,13 @@ impl Reader {
         let rows = self.ladder.rows.iter();
         let last = rows.rev().find_map(|row| row.packet);
         if last != Some(packet) {
-            self.frame(time, packet, way, Words::plain("QUIC", String::new()), &[]);
+            self.frame(
+                time,
+                packet,
+                way,
+                FrameLabel::plain("QUIC", String::new()),
+                &[],
+            );
         }
         let mut rows = self.ladder.rows.iter_mut().rev();
         rows.find(|row| row.packet == Some(packet))
@@ -344,7 +350,7 @@ fn are_alike(row: &Row, next: &Row) -> bool {
 
 /// What QUIC itself says, as the name and fields of a frame; `None` for what stands in a packet
 /// besides, such as acknowledgements.
-fn in_words(kind: EventKind<'_>, meaning: Option<&str>) -> Option<(&'static str, String)> {
+fn label(kind: EventKind<'_>, meaning: Option<&str>) -> Option<(&'static str, String)> {
     Some(match kind {
         EventKind::ClientHello { alpn, .. } => {
             let offered = alpn.into_iter().flat_map(protocols);
@@ -379,16 +385,16 @@ fn in_words(kind: EventKind<'_>, meaning: Option<&str>) -> Option<(&'static str,
                 CloseCode::Transport { code, .. } => format!("code={code:#x} of QUIC"),
             };
             let reason = String::from_utf8_lossy(reason);
-            let words = [code.as_str(), meaning.unwrap_or_default(), &reason].into_iter();
-            let words: Vec<_> = words.filter(|words| !words.is_empty()).collect();
-            ("CONNECTION_CLOSE", words.join(" "))
+            let label = [code.as_str(), meaning.unwrap_or_default(), &reason].into_iter();
+            let label: Vec<_> = label.filter(|label| !label.is_empty()).collect();
+            ("CONNECTION_CLOSE", label.join(" "))
         }
         EventKind::StatelessReset { .. } => ("stateless reset", String::new()),
         EventKind::Malformed { error, .. } => ("malformed", error.to_string()),
         EventKind::UnknownFrame { frame_type, .. } => {
             ("unknown frame", format!("type={frame_type:#x}"))
         }
-        EventKind::Unreadable(unreadable) if unreadable.why != Why::NotQuic => {
+        EventKind::Unreadable(unreadable) if unreadable.why != UnreadableReason::NotQuic => {
             ("encrypted", String::new())
         }
         EventKind::ConnectionOpened { .. }

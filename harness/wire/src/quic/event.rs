@@ -292,10 +292,10 @@ pub enum Lost {
     TooManyStreams,
 }
 
-/// Why a packet could not be read.
+/// A packet that could not be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unreadable {
-    pub why: Why,
+    pub why: UnreadableReason,
     /// Who sent it, if that is known.
     pub by: Option<Role>,
     /// Whether it has the form of a stateless reset. Its token is not known, or it would be a
@@ -303,9 +303,9 @@ pub struct Unreadable {
     pub may_be_stateless_reset: bool,
 }
 
-/// A reason for which a packet cannot be read.
+/// Why a packet cannot be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub enum UnreadableReason {
     /// The secrets of its connection are not there.
     NoSecrets,
     /// The handshake of its connection is there only in part.

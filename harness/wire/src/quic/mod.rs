@@ -5,7 +5,8 @@ mod event;
 mod parameters;
 
 pub use event::{
-    Acknowledged, At, CloseCode, Event, EventKind, Flow, Level, Lost, Packet, Role, Unreadable, Why,
+    Acknowledged, At, CloseCode, Event, EventKind, Flow, Level, Lost, Packet, Role, Unreadable,
+    UnreadableReason,
 };
 pub use parameters::TransportParameters;
 

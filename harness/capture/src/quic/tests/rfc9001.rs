@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::Datagram;
 use crate::quic::keys::{Keys, TrafficSecret};
 use crate::quic::protect::{open, retry_is_genuine};
-use crate::quic::{Decoder, Event, EventKind, Limits, Role, Suite, Unreadable, Why};
+use crate::quic::{Decoder, Event, EventKind, Limits, Role, Suite, Unreadable, UnreadableReason};
 
 fn hex(text: &str) -> Vec<u8> {
     let digits: String = text.split_whitespace().collect();
@@ -155,7 +155,10 @@ fn a_retry_changes_the_keys_of_initial_packets() {
 #[test]
 fn a_server_s_packet_before_the_client_s_is_of_no_known_connection() {
     let told = told(&[(false, server_initial()), (true, client_initial())]);
-    assert_eq!(told[0], format!("{:?}", Why::UnknownConnection));
+    assert_eq!(
+        told[0],
+        format!("{:?}", UnreadableReason::UnknownConnection)
+    );
     assert_eq!(told.last().unwrap(), &told_packet("Client", 2, "None"));
 }
 

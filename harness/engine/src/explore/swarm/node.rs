@@ -9,7 +9,7 @@ use shakedown_protocol::machine::{Input, Machine, Output};
 use shakedown_protocol::monitor::{Finding, Monitor, Observation, StreamMonitor};
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::streams::ConnectionNumber;
-use shakedown_protocol::{Protocol, Watcher};
+use shakedown_protocol::{Protocol, ProtocolMonitor};
 
 use super::clock::Clock;
 
@@ -98,8 +98,8 @@ impl Node {
             Ok::<_, String>(Edge {
                 packets: 0,
                 monitor: match (protocol.monitor)(&judged_by) {
-                    Watcher::Packets(monitor) => EdgeMonitor::Datagrams(monitor),
-                    Watcher::Streams(monitor) => {
+                    ProtocolMonitor::Packets(monitor) => EdgeMonitor::Datagrams(monitor),
+                    ProtocolMonitor::Streams(monitor) => {
                         let decoder = match is_recorded {
                             true => Decoder::new(Limits::default()),
                             false => Decoder::plain(Limits::default(), open_plain),
@@ -223,9 +223,9 @@ impl Node {
         if let (Some(tap), EdgeMonitor::Streams(decoder, monitor)) = (tap, monitor) {
             let secrets = carrier.take_secrets();
             if !secrets.is_empty() {
-                let mut say = |observation| of_it(observation, role, ip, find);
+                let mut emit = |observation| of_it(observation, role, ip, find);
                 decoder.add_secrets(secrets.as_bytes(), &mut |event| {
-                    monitor.event(event, &mut say);
+                    monitor.event(event, &mut emit);
                 });
                 tap.record_key_log(secrets.as_bytes()).map_err(in_words)?;
             }
@@ -261,14 +261,14 @@ impl Node {
             payload,
             length: payload.len(),
         };
-        let mut say = |observation| of_it(observation, role, ip, find);
+        let mut emit = |observation| of_it(observation, role, ip, find);
         match &mut edge.monitor {
-            EdgeMonitor::Datagrams(monitor) => monitor.datagram(&datagram, &mut say),
+            EdgeMonitor::Datagrams(monitor) => monitor.datagram(&datagram, &mut emit),
             EdgeMonitor::Streams(decoder, monitor) => decoder.datagram(&datagram, &mut |event| {
                 if let Some(lines) = lines {
                     lines.extend(line(event, None));
                 }
-                monitor.event(event, &mut say);
+                monitor.event(event, &mut emit);
             }),
         }
         Ok(())
@@ -277,13 +277,13 @@ impl Node {
     /// The run is over: nothing will happen until `end`. What its monitor found goes to `find`.
     pub(super) fn finish(&mut self, end: Duration, find: &mut dyn FnMut(Finding)) {
         let (role, ip) = (self.role, self.ip);
-        let mut say = |observation| of_it(observation, role, ip, find);
+        let mut emit = |observation| of_it(observation, role, ip, find);
         match self.edge.as_mut().map(|edge| &mut edge.monitor) {
             None => {}
-            Some(EdgeMonitor::Datagrams(monitor)) => monitor.finish(end, &mut say),
+            Some(EdgeMonitor::Datagrams(monitor)) => monitor.finish(end, &mut emit),
             Some(EdgeMonitor::Streams(decoder, monitor)) => {
-                decoder.finish(&mut |event| monitor.event(event, &mut say));
-                monitor.finish(end, &mut say);
+                decoder.finish(&mut |event| monitor.event(event, &mut emit));
+                monitor.finish(end, &mut emit);
             }
         }
     }

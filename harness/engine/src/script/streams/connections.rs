@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use shakedown_capture::quic;
 use shakedown_protocol::Protocol;
-use shakedown_protocol::stream_words::StreamWords;
+use shakedown_protocol::stream_decoder::StreamDecoders;
 use shakedown_protocol::streams::{
     APPLICATION_ERROR, Closing, ConnectionNumber, OnStream, Output, StreamId,
 };
@@ -48,7 +48,7 @@ pub(crate) struct Connections {
     /// Whether HTTP/3 carries the protocol.
     is_web: bool,
     /// The frames on its streams.
-    words: Option<StreamWords>,
+    words: Option<StreamDecoders>,
     pub(crate) by_number: BTreeMap<ConnectionNumber, Connection>,
     names: BTreeMap<String, ConnectionNumber>,
     streams: BTreeMap<String, (ConnectionNumber, StreamId)>,
@@ -141,7 +141,7 @@ impl Connections {
         Self {
             is_client,
             is_web: protocol.transport.is_some_and(|transport| transport.web),
-            words: protocol.stream_words,
+            words: protocol.stream_decoders,
             ..Self::default()
         }
     }

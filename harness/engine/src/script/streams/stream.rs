@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use shakedown_capture::quic;
-use shakedown_protocol::stream_words::ReadsStream;
+use shakedown_protocol::stream_decoder::StreamDecoder;
 use shakedown_protocol::vocabulary::Described;
 
 use super::ended::{Moment, StreamEnd};
@@ -22,7 +22,7 @@ pub(crate) struct Stream {
     pub(crate) unread: VecDeque<u8>,
     /// The frames in what is unread, if a reader knows the stream.
     pub(crate) frames: VecDeque<CameFrame>,
-    reader: Option<Box<dyn ReadsStream>>,
+    reader: Option<Box<dyn StreamDecoder>>,
     /// Stream offsets at the end of each arrival, with the times.
     pieces: VecDeque<(u64, Moment)>,
     pub(crate) end: Option<(Moment, StreamEnd)>,
@@ -48,7 +48,7 @@ pub(crate) struct CameFrame {
 
 impl Stream {
     /// One of which nothing came yet, and what reads its frames, if it carries any.
-    pub(super) fn new(reader: Option<Box<dyn ReadsStream>>) -> Self {
+    pub(super) fn new(reader: Option<Box<dyn StreamDecoder>>) -> Self {
         Self {
             reader,
             ..Self::default()

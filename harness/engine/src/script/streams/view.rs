@@ -50,7 +50,7 @@ pub(crate) struct View<'a> {
 impl Look {
     /// The same, if it failed because a connection ended so.
     pub(crate) fn by_end(self, view: &View<'_>, end: &ConnectionEnd) -> Self {
-        let words = view.judge.context.environment.protocol.stream_words;
+        let words = view.judge.context.environment.protocol.stream_decoders;
         let is_timeout = |code: u64| words.is_none_or(|words| (words.is_timeout)(code));
         match self {
             Self::Failed { failure, .. } => Self::Failed {

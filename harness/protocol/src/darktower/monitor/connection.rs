@@ -13,8 +13,8 @@ use super::session::{Close, First, Sent, Session};
 use super::stream::{Stream, Word};
 use crate::MonitorSettings;
 use crate::monitor::at::At;
-use crate::monitor::findings::{Act, Findings, Say};
-use crate::monitor::{Blind, Unread};
+use crate::monitor::findings::{Findings, ObservationSink, Occurrence};
+use crate::monitor::{UnjudgedConnection, Unread};
 use crate::requirement::Role;
 use crate::web::{self, Field, WebCode};
 
@@ -95,12 +95,12 @@ impl Connection {
         }
     }
 
-    pub(super) const fn act(&self, party: Role, at: At) -> Act {
+    pub(super) const fn occurrence(&self, party: Role, at: At) -> Occurrence {
         let address = match party {
             Role::Initiator => self.client,
             Role::Responder => self.server,
         };
-        Act {
+        Occurrence {
             party,
             address,
             packet: at.packet,
@@ -124,23 +124,25 @@ impl Connection {
     }
 
     /// Why it cannot be judged: nothing of a side could be read.
-    pub(super) fn blind(&self) -> Option<Blind> {
-        Blind::of("darktower", self.unread, self.read, self.agreed.is_some())
+    pub(super) fn unjudged(&self) -> Option<UnjudgedConnection> {
+        UnjudgedConnection::of("darktower", self.unread, self.read, self.agreed.is_some())
     }
 
     /// Says that a requirement is broken, or not judged for sure where something was not seen.
     pub(super) fn found(
         &mut self,
         requirement: &'static str,
-        act: Act,
+        occurrence: Occurrence,
         expected: impl Into<String>,
         got: impl Into<String>,
-        say: Say<'_>,
+        emit: ObservationSink<'_>,
     ) {
         if self.is_incomplete || self.moments.gaps {
-            self.findings.doubt(requirement, act, expected, got, say);
+            self.findings
+                .doubt(requirement, occurrence, expected, got, emit);
         } else {
-            self.findings.breach(requirement, act, expected, got, say);
+            self.findings
+                .breach(requirement, occurrence, expected, got, emit);
         }
     }
 
@@ -150,17 +152,17 @@ impl Connection {
         packet: &Packet,
         at: At,
         settings: &MonitorSettings,
-        say: Say<'_>,
+        emit: ObservationSink<'_>,
     ) {
         let by = packet.by.into();
         self.packets += 1;
         self.read[index(by)] |= packet.is_of_the_application();
         if self.read == [true; 2] && self.agreed.is_some() {
-            self.findings.open(say);
+            self.findings.open(emit);
         }
         self.moments.packet(packet);
         if by == Role::Initiator {
-            self.kept_alive(at, settings, say);
+            self.kept_alive(at, settings, emit);
         }
         let last = &mut self.last[index(by)];
         *last = (*last).max(Some(at.time));
@@ -189,23 +191,30 @@ impl Connection {
         self.streams.entry(id).or_insert(stream);
     }
 
-    pub(super) fn bytes(&mut self, id: u64, by: Role, bytes: &[u8], at: At, say: Say<'_>) {
+    pub(super) fn bytes(
+        &mut self,
+        id: u64,
+        by: Role,
+        bytes: &[u8],
+        at: At,
+        emit: ObservationSink<'_>,
+    ) {
         let mut words = Vec::new();
         if let Some(stream) = self.streams.get_mut(&id) {
             stream.take(by, bytes, &mut |by, word| words.push((by, word)));
         }
         for (by, word) in words {
-            self.word(id, by, word, at, say);
+            self.word(id, by, word, at, emit);
         }
     }
 
-    fn word(&mut self, id: u64, by: Role, word: Word, at: At, say: Say<'_>) {
+    fn word(&mut self, id: u64, by: Role, word: Word, at: At, emit: ObservationSink<'_>) {
         let Some(stream) = self.streams.get_mut(&id) else {
             return;
         };
         let (session, is_bidirectional) = (stream.session, stream.is_bidirectional());
         let word = match word {
-            Word::Media(shown) => return self.shown(shown, by, at, say),
+            Word::Media(shown) => return self.shown(shown, by, at, emit),
             word => word,
         };
         let side = &mut stream.sides[index(by)];
@@ -221,7 +230,7 @@ impl Connection {
         }
         let of = session.map(|session| self.sessions.entry(session).or_default());
         match (word, of) {
-            (Word::OfSession, _) => {
+            (Word::SessionDatagram, _) => {
                 // What seemed to ask for a session is of one.
                 if is_bidirectional {
                     self.sessions.remove(&id);
@@ -305,7 +314,7 @@ impl Connection {
         }
     }
 
-    pub(super) fn shown(&mut self, shown: Shown, by: Role, at: At, say: Say<'_>) {
+    pub(super) fn shown(&mut self, shown: Shown, by: Role, at: At, emit: ObservationSink<'_>) {
         match shown {
             Shown::Frame => self.frames += 1,
             Shown::Kept(requirement) => self.findings.judge_party(requirement, by),
@@ -314,13 +323,14 @@ impl Connection {
                 expected,
                 got,
             } => {
-                let act = self.act(by, at);
-                self.findings.breach(requirement, act, expected, got, say);
+                let occurrence = self.occurrence(by, at);
+                self.findings
+                    .breach(requirement, occurrence, expected, got, emit);
             }
         }
     }
 
-    pub(super) fn fin(&mut self, id: u64, by: Role, at: At, say: Say<'_>) {
+    pub(super) fn fin(&mut self, id: u64, by: Role, at: At, emit: ObservationSink<'_>) {
         let Some(stream) = self.streams.get_mut(&id) else {
             return;
         };
@@ -332,7 +342,7 @@ impl Connection {
             self.session_ends(id, by, moment, true);
         }
         for word in words {
-            self.word(id, by, word, at, say);
+            self.word(id, by, word, at, emit);
         }
     }
 
@@ -349,7 +359,7 @@ impl Connection {
         }
     }
 
-    pub(super) fn datagram(&mut self, by: Role, bytes: &[u8], at: At, say: Say<'_>) {
+    pub(super) fn datagram(&mut self, by: Role, bytes: &[u8], at: At, emit: ObservationSink<'_>) {
         let mut reader = Reader::new(bytes);
         let Ok(quarter) = reader.quic_varint("quarter stream id") else {
             return;
@@ -373,7 +383,7 @@ impl Connection {
         }
         if let Sent::Media(shown) = sent {
             self.frames += 1;
-            self.shown(shown, by, at, say);
+            self.shown(shown, by, at, emit);
         }
     }
 

@@ -8,7 +8,7 @@ use super::session::{Close, Session};
 use super::stream::Stream;
 use crate::MonitorSettings;
 use crate::monitor::at::{At, late};
-use crate::monitor::findings::{Act, Say};
+use crate::monitor::findings::{ObservationSink, Occurrence};
 use crate::monitor::{MissedMoment, NetworkCounts, Session as Told};
 use crate::requirement::Role;
 
@@ -24,7 +24,12 @@ const WINDOW: u64 = 10_485_760;
 
 impl Connection {
     /// DT-S-13: a packet of the client, after the one before.
-    pub(super) fn kept_alive(&mut self, at: At, settings: &MonitorSettings, say: Say<'_>) {
+    pub(super) fn kept_alive(
+        &mut self,
+        at: At,
+        settings: &MonitorSettings,
+        emit: ObservationSink<'_>,
+    ) {
         let client = Role::Initiator;
         let (Some(speaks), false) = (self.speaks, self.is_over) else {
             return;
@@ -35,14 +40,22 @@ impl Connection {
         }
         if at.time > since + late(KEEP_ALIVE, settings) {
             let silent = at.time.saturating_sub(since).as_secs_f64();
-            let (act, got) = (self.act(client, at), format!("none for {silent:.1} s"));
-            self.found("DT-S-13", act, "a packet every 15 s", got, say);
+            let (occurrence, got) = (
+                self.occurrence(client, at),
+                format!("none for {silent:.1} s"),
+            );
+            self.found("DT-S-13", occurrence, "a packet every 15 s", got, emit);
         }
     }
 
     /// DT-S-13: nothing is missing in a supervised capture of what the client sent until `end`. Whoever heard
     /// nothing for the idle timeout may be gone rightly.
-    pub(super) fn silent_until(&mut self, end: Duration, settings: &MonitorSettings, say: Say<'_>) {
+    pub(super) fn silent_until(
+        &mut self,
+        end: Duration,
+        settings: &MonitorSettings,
+        emit: ObservationSink<'_>,
+    ) {
         let client = Role::Initiator;
         let [last, heard] = self.last;
         let (Some(speaks), Some(last), true) = (self.speaks, last, settings.supervised) else {
@@ -69,13 +82,13 @@ impl Connection {
                 until,
                 by: until - latest,
             };
-            let act = Act {
+            let occurrence = Occurrence {
                 silence: Some(off),
-                ..self.act(client, at)
+                ..self.occurrence(client, at)
             };
             let silent = until.saturating_sub(since).as_secs_f64();
             let got = format!("none for {silent:.1} s");
-            self.found("DT-S-13", act, "a packet every 15 s", got, say);
+            self.found("DT-S-13", occurrence, "a packet every 15 s", got, emit);
         }
     }
 
@@ -91,13 +104,17 @@ impl Connection {
     }
 
     /// What shows only at the end, and what the session was; `None` if it is none of this protocol.
-    pub(super) fn end(mut self, settings: &MonitorSettings, say: Say<'_>) -> Option<Told> {
+    pub(super) fn end(
+        mut self,
+        settings: &MonitorSettings,
+        emit: ObservationSink<'_>,
+    ) -> Option<Told> {
         if self.is_foreign() || !(self.offered || self.agreed.is_some()) {
             return None;
         }
-        let blind = self.blind();
+        let unjudged = self.unjudged();
         let mode = self.mode();
-        if mode == UNKNOWN && settings.mode.is_none() && blind.is_none() {
+        if mode == UNKNOWN && settings.mode.is_none() && unjudged.is_none() {
             return None;
         }
         let sessions = std::mem::take(&mut self.sessions);
@@ -107,28 +124,29 @@ impl Connection {
                 .iter()
                 .filter(|(_, one)| one.session == Some(*id))
                 .collect();
-            self.begins(*id, session, &of_it, say);
+            self.begins(*id, session, &of_it, emit);
             if session.is_media {
-                self.authenticated(session, &of_it, settings, say);
-                self.odd(session, say);
-                self.finished(session, &of_it, settings, say);
+                self.authenticated(session, &of_it, settings, emit);
+                self.odd(session, emit);
+                self.finished(session, &of_it, settings, emit);
             } else if session.is_signaling || settings.mode.as_deref() == Some("mc") {
-                self.joins(session, &of_it, say);
+                self.joins(session, &of_it, emit);
             }
         }
         if mode == "mh" {
-            self.windows(say);
+            self.windows(emit);
         }
-        if let Some(blind) = blind {
-            let act = self.act(Role::Initiator, self.first);
-            let mut doubtful = self.findings.close(say);
+        if let Some(unjudged) = unjudged {
+            let occurrence = self.occurrence(Role::Initiator, self.first);
+            let mut doubtful = self.findings.close(emit);
             doubtful.insert("DT-S-01");
             for requirement in doubtful {
-                let (expected, got) = ("the secrets of both sides", blind.to_string());
-                self.findings.doubt(requirement, act, expected, got, say);
+                let (expected, got) = ("the secrets of both sides", unjudged.to_string());
+                self.findings
+                    .doubt(requirement, occurrence, expected, got, emit);
             }
         } else {
-            self.findings.open(say);
+            self.findings.open(emit);
         }
         Some(Told {
             protocol: "darktower",
@@ -159,21 +177,28 @@ impl Connection {
         }
     }
 
-    fn act_at(&self, party: Role, moment: Moment) -> Act {
-        self.act(party, self.moments.at(moment).unwrap_or(self.first))
+    fn act_at(&self, party: Role, moment: Moment) -> Occurrence {
+        self.occurrence(party, self.moments.at(moment).unwrap_or(self.first))
     }
 
     /// DT-S-01: a stream of a session comes after the session was asked for, by the server after it took it. A
     /// client may send both in a flight (draft-ietf-webtrans-http3, section 4.5).
-    fn begins(&mut self, id: u64, session: &Session, streams: &[(&u64, &Stream)], say: Say<'_>) {
+    fn begins(
+        &mut self,
+        id: u64,
+        session: &Session,
+        streams: &[(&u64, &Stream)],
+        emit: ObservationSink<'_>,
+    ) {
         match self.agreed {
             Some(Agreed::Http3) if session.is_connect => {
                 self.findings.judge_party("DT-S-01", Role::Responder);
             }
             Some(Agreed::Nothing(at)) if session.is_connect => {
-                let act = self.act(Role::Responder, at);
+                let occurrence = self.occurrence(Role::Responder, at);
                 let expected = "the protocol h3 agreed on in the handshake";
-                self.findings.breach("DT-S-01", act, expected, "none", say);
+                self.findings
+                    .breach("DT-S-01", occurrence, expected, "none", emit);
             }
             Some(Agreed::Http3 | Agreed::Nothing(_) | Agreed::Other) | None => {}
         }
@@ -184,7 +209,7 @@ impl Connection {
                 continue;
             };
             let since = by_whom(by, session);
-            let act = self.act_at(by, begun);
+            let occurrence = self.act_at(by, begun);
             let refused = session.answer.filter(|_| !session.is_accepted());
             let got = match (since, refused) {
                 (None, _) if !session.is_connect => {
@@ -194,7 +219,7 @@ impl Connection {
                 (Some(since), _) if self.moments.is_after(since, begun) => {
                     format!("stream {stream} before session {id}")
                 }
-                (_, Some((status, answered))) if self.knew(by, answered, act.time) => {
+                (_, Some((status, answered))) if self.knew(by, answered, occurrence.time) => {
                     format!("stream {stream} of session {id}, which was refused with {status}")
                 }
                 (_, _) => {
@@ -202,7 +227,7 @@ impl Connection {
                     continue;
                 }
             };
-            self.found("DT-S-01", act, expected, got, say);
+            self.found("DT-S-01", occurrence, expected, got, emit);
         }
     }
 
@@ -214,7 +239,7 @@ impl Connection {
     }
 
     /// DT-S-03
-    fn joins(&mut self, session: &Session, streams: &[(&u64, &Stream)], say: Say<'_>) {
+    fn joins(&mut self, session: &Session, streams: &[(&u64, &Stream)], emit: ObservationSink<'_>) {
         let client = index(Role::Initiator);
         let is_unknown = |(id, it): &(&u64, &Stream)| {
             it.is_bidirectional() && it.sides[client].is_lost && !session.first.contains_key(id)
@@ -234,13 +259,13 @@ impl Connection {
             self.findings.judge_party("DT-S-03", Role::Initiator);
             return;
         }
-        let act = self.act_at(Role::Initiator, earliest.moment);
+        let occurrence = self.act_at(Role::Initiator, earliest.moment);
         let got = match &earliest.what {
             Ok(name) => (*name).to_owned(),
             Err(error) => error.clone(),
         };
         self.findings
-            .breach("DT-S-03", act, "JoinRequest first", got, say);
+            .breach("DT-S-03", occurrence, "JoinRequest first", got, emit);
     }
 
     /// DT-M-01
@@ -249,7 +274,7 @@ impl Connection {
         session: &Session,
         streams: &[(&u64, &Stream)],
         settings: &MonitorSettings,
-        say: Say<'_>,
+        emit: ObservationSink<'_>,
     ) {
         let client = Role::Initiator;
         let sides = streams.iter().map(|(_, it)| &it.sides[index(client)]);
@@ -269,7 +294,7 @@ impl Connection {
         match early {
             Some(_) if is_unknown => {}
             Some(media) => {
-                let act = self.act_at(client, *media);
+                let occurrence = self.act_at(client, *media);
                 let got = match session.auth {
                     None => "media without it",
                     Some(_) => "media before it",
@@ -278,9 +303,10 @@ impl Connection {
                 // A datagram that is lost does not come again.
                 let may_be_lost = session.auth.is_none() && self.moments.lacks(client);
                 if may_be_lost && !settings.supervised {
-                    self.findings.doubt("DT-M-01", act, expected, got, say);
+                    self.findings
+                        .doubt("DT-M-01", occurrence, expected, got, emit);
                 } else {
-                    self.found("DT-M-01", act, expected, got, say);
+                    self.found("DT-M-01", occurrence, expected, got, emit);
                 }
             }
             None if media.is_empty() => {}
@@ -289,17 +315,19 @@ impl Connection {
     }
 
     /// DT-M-04, DT-M-14: what stands where media should.
-    fn odd(&mut self, session: &Session, say: Say<'_>) {
+    fn odd(&mut self, session: &Session, emit: ObservationSink<'_>) {
         for by in [Role::Initiator, Role::Responder] {
             if let Some((moment, error)) = session.neither[index(by)] {
-                let act = self.act_at(by, moment);
+                let occurrence = self.act_at(by, moment);
                 let (expected, got) = ("a stream header", error.to_string());
-                self.findings.breach("DT-M-04", act, expected, got, say);
+                self.findings
+                    .breach("DT-M-04", occurrence, expected, got, emit);
             }
             if let Some(moment) = session.odd[index(by)] {
-                let act = self.act_at(by, moment);
+                let occurrence = self.act_at(by, moment);
                 let (expected, got) = ("one whole frame of audio", "something else");
-                self.findings.breach("DT-M-14", act, expected, got, say);
+                self.findings
+                    .breach("DT-M-14", occurrence, expected, got, emit);
             }
         }
     }
@@ -310,7 +338,7 @@ impl Connection {
         session: &Session,
         streams: &[(&u64, &Stream)],
         settings: &MonitorSettings,
-        say: Say<'_>,
+        emit: ObservationSink<'_>,
     ) {
         let close = session.closed.filter(|_| session.is_accepted());
         let Some(Close { by, moment, .. }) = close.filter(|close| close.is_clean) else {
@@ -325,7 +353,7 @@ impl Connection {
         if all.peek().is_none() {
             return;
         }
-        let act = self.act_at(by, moment);
+        let occurrence = self.act_at(by, moment);
         let expected = "each stream finished before the session is closed";
         let open = all.find(|(_, fin)| fin.is_none_or(|fin| self.moments.is_after(fin, moment)));
         match open {
@@ -333,16 +361,17 @@ impl Connection {
             Some((id, _)) => {
                 let got = format!("stream {id} without FIN");
                 if self.moments.lacks_before(by, moment) && !settings.supervised {
-                    self.findings.doubt("DT-M-13", act, expected, got, say);
+                    self.findings
+                        .doubt("DT-M-13", occurrence, expected, got, emit);
                 } else {
-                    self.found("DT-M-13", act, expected, got, say);
+                    self.found("DT-M-13", occurrence, expected, got, emit);
                 }
             }
         }
     }
 
     /// DT-M-10
-    fn windows(&mut self, say: Say<'_>) {
+    fn windows(&mut self, emit: ObservationSink<'_>) {
         let Some((at, these)) = self.parameters.take() else {
             return;
         };
@@ -365,8 +394,9 @@ impl Connection {
             let value = value.unwrap_or_default();
             if value != wanted {
                 let (expected, got) = (format!("{name} {wanted}"), value.to_string());
-                let act = self.act(server, at);
-                self.findings.breach("DT-M-10", act, expected, got, say);
+                let occurrence = self.occurrence(server, at);
+                self.findings
+                    .breach("DT-M-10", occurrence, expected, got, emit);
             }
         }
     }

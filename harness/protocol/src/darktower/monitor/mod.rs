@@ -22,8 +22,8 @@ use shakedown_wire::quic::{Event, EventKind, protocols};
 
 use crate::MonitorSettings;
 use crate::monitor::at::At;
-use crate::monitor::findings::Say;
-use crate::monitor::{Blind, Observation, StreamMonitor, Unread};
+use crate::monitor::findings::ObservationSink;
+use crate::monitor::{Observation, StreamMonitor, UnjudgedConnection, Unread};
 use crate::requirement::Role;
 use crate::web::ALPN;
 use connection::{Agreed, Connection};
@@ -36,7 +36,7 @@ const MOST_CONNECTIONS: usize = 256;
 pub struct Monitor {
     settings: MonitorSettings,
     connections: BTreeMap<u64, Connection>,
-    blind: BTreeMap<Blind, u64>,
+    unjudged: BTreeMap<UnjudgedConnection, u64>,
 }
 
 impl Monitor {
@@ -47,25 +47,25 @@ impl Monitor {
         Self {
             settings: settings.clone(),
             connections: BTreeMap::new(),
-            blind: BTreeMap::new(),
+            unjudged: BTreeMap::new(),
         }
     }
 
-    fn end_oldest(&mut self, say: Say<'_>) {
+    fn end_oldest(&mut self, emit: ObservationSink<'_>) {
         if let Some((_, connection)) = self.connections.pop_first() {
-            let blind = connection.blind();
-            if let Some(session) = connection.end(&self.settings, say) {
-                if let Some(blind) = blind {
-                    *self.blind.entry(blind).or_default() += 1;
+            let unjudged = connection.unjudged();
+            if let Some(session) = connection.end(&self.settings, emit) {
+                if let Some(unjudged) = unjudged {
+                    *self.unjudged.entry(unjudged).or_default() += 1;
                 }
-                say(Observation::Session(session));
+                emit(Observation::Session(session));
             }
         }
     }
 }
 
 impl StreamMonitor for Monitor {
-    fn event(&mut self, event: &Event<'_>, say: &mut dyn FnMut(Observation)) {
+    fn event(&mut self, event: &Event<'_>, emit: &mut dyn FnMut(Observation)) {
         let Some(number) = event.connection else {
             return;
         };
@@ -76,7 +76,7 @@ impl StreamMonitor for Monitor {
         let settings = &self.settings;
         if let EventKind::ConnectionOpened { client, server, .. } = event.kind {
             if self.connections.len() == MOST_CONNECTIONS {
-                self.end_oldest(say);
+                self.end_oldest(emit);
             }
             let new = Connection::new(client, server, at);
             self.connections.insert(number, new);
@@ -87,7 +87,7 @@ impl StreamMonitor for Monitor {
             return;
         };
         match event.kind {
-            EventKind::Packet(packet) => connection.packet(&packet, at, settings, say),
+            EventKind::Packet(packet) => connection.packet(&packet, at, settings, emit),
             EventKind::Unreadable(packet) => connection.not_read(packet.by, packet.why.into()),
             EventKind::Malformed { by, .. } | EventKind::UnknownFrame { by, .. } => {
                 connection.not_read(Some(by), Unread::Form);
@@ -112,8 +112,8 @@ impl StreamMonitor for Monitor {
             EventKind::StreamOpened { stream, .. } => connection.opened(stream, at),
             EventKind::StreamBytes {
                 stream, by, bytes, ..
-            } => connection.bytes(stream, by.into(), bytes, at, say),
-            EventKind::StreamFin { stream, by, .. } => connection.fin(stream, by.into(), at, say),
+            } => connection.bytes(stream, by.into(), bytes, at, emit),
+            EventKind::StreamFin { stream, by, .. } => connection.fin(stream, by.into(), at, emit),
             EventKind::StreamReset { stream, by, .. } => {
                 connection.broken(stream, by.into(), true, at);
             }
@@ -122,11 +122,11 @@ impl StreamMonitor for Monitor {
             }
             EventKind::StreamLost { stream, by, .. } => connection.lost(stream, by.into()),
             EventKind::DatagramFrame { by, bytes } => {
-                connection.datagram(by.into(), bytes, at, say);
+                connection.datagram(by.into(), bytes, at, emit);
             }
             EventKind::ConnectionClosed { by, code, .. } => {
                 if by.peer() == Role::Initiator.into() {
-                    connection.silent_until(at.time, settings, say);
+                    connection.silent_until(at.time, settings, emit);
                 }
                 connection.closes(by.into(), Some(code), at);
             }
@@ -143,16 +143,16 @@ impl StreamMonitor for Monitor {
         }
     }
 
-    fn finish(&mut self, end: Duration, say: &mut dyn FnMut(Observation)) {
+    fn finish(&mut self, end: Duration, emit: &mut dyn FnMut(Observation)) {
         for connection in self.connections.values_mut() {
-            connection.silent_until(end, &self.settings, say);
+            connection.silent_until(end, &self.settings, emit);
         }
         while !self.connections.is_empty() {
-            self.end_oldest(say);
+            self.end_oldest(emit);
         }
     }
 
-    fn blind(&self) -> &BTreeMap<Blind, u64> {
-        &self.blind
+    fn unjudged(&self) -> &BTreeMap<UnjudgedConnection, u64> {
+        &self.unjudged
     }
 }

@@ -7,7 +7,7 @@ use shakedown_wire::{DecodeError, Reader};
 use super::media::{self, Shown};
 use super::moments::Moment;
 use crate::darktower::Envelope;
-use crate::darktower::words::FRAME_VERSION;
+use crate::darktower::stream_decoder::FRAME_VERSION;
 use crate::requirement::Role;
 
 #[derive(Debug, Default)]

@@ -62,7 +62,7 @@ enum Content {
 #[derive(Debug)]
 pub(super) enum Word {
     /// Of which session the stream is.
-    OfSession,
+    SessionDatagram,
     Headers(Vec<Field>),
     /// Something of HTTP/3 that is not read here.
     Opaque,
@@ -157,7 +157,7 @@ impl Stream {
             Item::Session(session) => {
                 side.content = Some(content(self.id, by));
                 self.session = Some(session);
-                hear(Word::OfSession);
+                hear(Word::SessionDatagram);
             }
             Item::Frame { kind, payload } if kind == frame_type::HEADERS => {
                 match field_section::decode(payload) {

@@ -8,10 +8,10 @@ use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
 use super::deviation::{Deviation, Deviations};
+use super::messages::ErrorCode;
 use super::random::Random;
 use super::store::Store;
 use super::token::{Claims, Secret, Usage};
-use super::words::ErrorCode;
 
 /// What stands before the id of a meeting in a path.
 pub const MEETINGS: &str = "/api/v1/meetings/";

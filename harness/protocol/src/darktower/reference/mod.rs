@@ -6,6 +6,7 @@ mod deviation;
 mod handler;
 mod information;
 mod measures;
+mod messages;
 mod options;
 mod random;
 mod server;
@@ -15,7 +16,6 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod token;
-mod words;
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ use crate::machine::Failure;
 use crate::requirement::Role;
 use crate::streams::StreamMachine;
 use crate::web::{self, WebCode};
-use crate::{Patience, ReferenceSettings, Transport};
+use crate::{ReceiveTimeout, ReferenceSettings, Transport};
 
 /// The path of sessions with the Meeting Controller.
 pub const CONTROLLER: &str = "/wt";
@@ -50,16 +50,16 @@ pub const CONTROLLER: &str = "/wt";
 /// The path of sessions with the Media Handler.
 pub const HANDLER: &str = "/media";
 
-/// How often a client is heard at least; 15 s are allowed (DT-S-13).
+/// How often a client sends at least; 15 s are allowed (DT-S-13).
 pub const KEEP_ALIVE: Duration = Duration::from_secs(3);
 
 /// After this long without a packet a participant is gone (DT-S-14).
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// After this long without a packet a client gives a connection up (DT-S-15).
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const RECEIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// After this long without an answer to its handshake a client takes it that nobody is there.
+/// A client's timeout for its handshake.
 pub const HANDSHAKE: Duration = Duration::from_secs(5);
 
 /// What both sides ask of QUIC. Only a client keeps a connection alive: what a server sends would draw
@@ -68,7 +68,7 @@ pub const TRANSPORT: Transport = Transport {
     alpn: web::ALPN,
     keep_alive: None,
     idle_timeout: IDLE_TIMEOUT,
-    patience: None,
+    receive_timeout: None,
     bidirectional: 100,
     unidirectional: 100,
     aliases: &[],
@@ -97,13 +97,13 @@ pub fn new(
 /// What a side asks of QUIC.
 pub(super) const fn transport(role: Role) -> Transport {
     let (keep_alive, time, handshake) = match role {
-        Role::Initiator => (Some(KEEP_ALIVE), PATIENCE, HANDSHAKE),
+        Role::Initiator => (Some(KEEP_ALIVE), RECEIVE_TIMEOUT, HANDSHAKE),
         Role::Responder => (None, IDLE_TIMEOUT, IDLE_TIMEOUT),
     };
     Transport {
         keep_alive,
         // It is no orderly end: who was lost may come back (DT-S-16).
-        patience: Some(Patience {
+        receive_timeout: Some(ReceiveTimeout {
             time,
             handshake,
             code: WebCode::RequestCancelled.number(),

@@ -7,7 +7,7 @@ use crate::StreamParameters;
 use crate::exploration::{Breach, RunEnd, RunFacts, SideSettings, Traffic};
 use crate::machine::{Machine, Outcome};
 use crate::mediastream::PAIRS;
-use crate::pair::{Demanded, Offer, Sign};
+use crate::pair::{DemandedEnd, Offer, TrafficEvent};
 use crate::requirement::Role;
 
 /// What clocks and the network may add.
@@ -41,7 +41,7 @@ const CLOSED: &str = "Closed";
 /// address until its stream or its timers end, and nothing more is demanded of it.
 pub(super) struct PairFacts {
     asks: SideSettings,
-    demanded: Demanded,
+    demanded: DemandedEnd,
     /// How long the stream is.
     stream: Duration,
     has_moved: bool,
@@ -184,13 +184,18 @@ impl RunFacts for PairFacts {
         if let Some(repeated) = &mut self.repeated {
             repeated.is_answered = true;
         }
-        let is_promised = match PAIRS.sign(&offer(&self.asks), by, payload) {
-            Some(Sign::Asks) => self.demanded == Demanded::Streams,
-            Some(Sign::FallsBack) => {
+        let is_promised = match PAIRS.event(&offer(&self.asks), by, payload) {
+            Some(TrafficEvent::Requests) => self.demanded == DemandedEnd::Streams,
+            Some(TrafficEvent::FallsBack) => {
                 self.fell_back = true;
-                self.demanded == Demanded::FallsBack
+                self.demanded == DemandedEnd::FallsBack
             }
-            Some(Sign::Refuses(_) | Sign::Breaks(_) | Sign::Grants { .. } | Sign::Came(_))
+            Some(
+                TrafficEvent::Refuses(_)
+                | TrafficEvent::Aborts(_)
+                | TrafficEvent::Grants { .. }
+                | TrafficEvent::Received(_),
+            )
             | None => false,
         };
         if is_promised && self.is_clean {

@@ -66,9 +66,9 @@ frames! {
 pub(super) static VOCABULARY: Forms = Forms::new("mediastream", FORMS, |datagram| {
     Ok(Frame::decode(datagram)?.map(|frame| frame.form()))
 })
-.telling(tells);
+.telling(shows);
 
-fn tells(described: &Described, name: &str) -> bool {
+fn shows(described: &Described, name: &str) -> bool {
     let fields = &described.fields;
     match (name, fields.get(name)) {
         // A SYN-ACK that does not accept says so.

@@ -207,7 +207,7 @@ impl Flow {
         let (session, mut scope) = self.parts(context);
         session.close(is_restarted, &mut scope);
         let report = self.session.report(&self.parties, &self.findings);
-        (context.say)(Observation::Session(report));
+        (context.emit)(Observation::Session(report));
     }
 
     /// The next session of the tuple begins.
@@ -250,7 +250,7 @@ impl Flow {
             stream: self.session.stream.parameters(context.settings),
             responders: context.responders,
             findings: &mut self.findings,
-            say: context.say,
+            emit: context.emit,
         };
         (&mut self.session, scope)
     }

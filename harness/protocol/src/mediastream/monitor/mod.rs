@@ -70,29 +70,29 @@ impl Watch {
         &'a mut self,
         now: Moment,
         source: Option<SocketAddr>,
-        say: &'a mut dyn FnMut(Observation),
+        emit: &'a mut dyn FnMut(Observation),
     ) -> (&'a mut Table, Context<'a>) {
         let context = Context {
             settings: &self.settings,
             now,
             source,
             responders: &mut self.responders,
-            say,
+            emit,
         };
         (&mut self.table, context)
     }
 }
 
 impl Monitor for Watch {
-    fn datagram(&mut self, packet: &Datagram<'_>, say: &mut dyn FnMut(Observation)) {
+    fn datagram(&mut self, packet: &Datagram<'_>, emit: &mut dyn FnMut(Observation)) {
         let now = self.clock.moment(packet);
-        let (table, mut context) = self.context(now, Some(packet.source), say);
+        let (table, mut context) = self.context(now, Some(packet.source), emit);
         table.see(packet, &mut context);
     }
 
-    fn finish(&mut self, end: Duration, say: &mut dyn FnMut(Observation)) {
+    fn finish(&mut self, end: Duration, emit: &mut dyn FnMut(Observation)) {
         let now = self.clock.end(end);
-        let (table, mut context) = self.context(now, None, say);
+        let (table, mut context) = self.context(now, None, emit);
         table.finish(&mut context);
     }
 }

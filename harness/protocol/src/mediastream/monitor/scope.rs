@@ -18,7 +18,7 @@ pub(super) struct Context<'a> {
     /// Who sent the packet; `None` at the end.
     pub(super) source: Option<SocketAddr>,
     pub(super) responders: &'a mut Responders,
-    pub(super) say: &'a mut dyn FnMut(Observation),
+    pub(super) emit: &'a mut dyn FnMut(Observation),
 }
 
 impl Context<'_> {
@@ -29,7 +29,7 @@ impl Context<'_> {
             now,
             source: self.source,
             responders: self.responders,
-            say: self.say,
+            emit: self.emit,
         }
     }
 }
@@ -144,7 +144,7 @@ pub(super) struct Scope<'a> {
     pub(super) stream: Option<StreamParameters>,
     pub(super) responders: &'a Responders,
     pub(super) findings: &'a mut Findings,
-    pub(super) say: &'a mut dyn FnMut(Observation),
+    pub(super) emit: &'a mut dyn FnMut(Observation),
 }
 
 impl Scope<'_> {
@@ -203,7 +203,7 @@ impl Scope<'_> {
         let party = rule.party(self.from, self.sender);
         if self.findings.told[party as usize].insert(rule) {
             let finding = self.finding(rule, evidence());
-            (self.say)(Observation::Finding(finding));
+            (self.emit)(Observation::Finding(finding));
         } else {
             self.findings.more += 1;
         }
@@ -214,7 +214,7 @@ impl Scope<'_> {
         if self.findings.doubted.insert(rule) {
             let mut finding = self.finding(rule, evidence());
             finding.got = format!("{}; {why}", finding.got);
-            (self.say)(Observation::Inconclusive(finding));
+            (self.emit)(Observation::Inconclusive(finding));
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::super::{Client, ClientEvent, OPERATION, STARTUP_DELAY};
 use crate::exploration::{Breach, Explored};
 use crate::requirement::Role;
-use crate::streams::{Approach, ConnectionNumber, Input, Output, StreamId, StreamMachine};
+use crate::streams::{ConnectOptions, ConnectionNumber, Input, Output, StreamId, StreamMachine};
 
 /// A client with scheduled requests, which it records.
 #[derive(Debug)]
@@ -252,11 +252,11 @@ impl StreamMachine for OwnedClient {
         Some(match output {
             Output::Connect(connection) if self.window.is_some() => {
                 let window = self.window;
-                let approach = Approach {
+                let options = ConnectOptions {
                     window,
-                    ..Approach::default()
+                    ..ConnectOptions::default()
                 };
-                Output::ConnectBy(connection, approach)
+                Output::ConnectBy(connection, options)
             }
             output => output,
         })

@@ -4,7 +4,7 @@ use std::time::Duration;
 use crate::exploration::{Explored, ExploredMachine, Participant};
 use crate::proton::{Kind, RESET, TRANSPORT};
 use crate::streams::{
-    Approach, ConnectionNumber, Fault, Input, OnStream, Output, StreamId, StreamMachine,
+    ConnectOptions, ConnectionNumber, Fault, Input, OnStream, Output, StreamId, StreamMachine,
 };
 
 /// Answers that may wait to be given.
@@ -129,12 +129,11 @@ impl TestPeer {
         self.connections += 1;
         self.connection = Some(connection);
         self.is_connecting = true;
-        let approach = Approach {
+        let options = ConnectOptions {
             window: self.window,
-            ..Approach::default()
+            ..ConnectOptions::default()
         };
-        self.wants
-            .push_back(Output::ConnectBy(connection, approach));
+        self.wants.push_back(Output::ConnectBy(connection, options));
     }
 
     fn wants(&mut self, output: impl FnOnce(ConnectionNumber) -> Output) {

@@ -2,7 +2,8 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
 use shakedown_wire::quic::{
-    self, Acknowledged, At, CloseCode, Event, EventKind, Flow, Level, Lost, Packet, Unreadable, Why,
+    self, Acknowledged, At, CloseCode, Event, EventKind, Flow, Level, Lost, Packet, Unreadable,
+    UnreadableReason,
 };
 
 use super::input::{FuzzInput, Step, StepKind};
@@ -181,8 +182,8 @@ fn events<'a>(
         StepKind::Stop => Some(EventKind::Unreadable(Unreadable {
             by: (step.stream & 2 == 0).then_some(by),
             why: match is_odd {
-                true => Why::NoSecrets,
-                false => Why::CannotDecrypt,
+                true => UnreadableReason::NoSecrets,
+                false => UnreadableReason::CannotDecrypt,
             },
             may_be_stateless_reset: false,
         })),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::at::{At, late};
 use super::connection::{Connection, index};
 use super::due::Due;
-use super::findings::Say;
+use super::findings::ObservationSink;
 use super::{Code, Monitor};
 use crate::proton::{ALPN, CloseCode, IDENTIFICATION, IDLE_TIMEOUT, KEEP_ALIVE, STARTUP_DELAY};
 use crate::requirement::Role;
@@ -46,7 +46,13 @@ impl Monitor {
     }
 
     /// PR-C-07
-    pub(super) fn agreed(&mut self, number: u64, alpn: Option<&[u8]>, at: At, say: Say<'_>) {
+    pub(super) fn agreed(
+        &mut self,
+        number: u64,
+        alpn: Option<&[u8]>,
+        at: At,
+        emit: ObservationSink<'_>,
+    ) {
         let known = |server| {
             let mut all = self.connections.values();
             all.any(|other| other.server == server && other.agreed.is_some())
@@ -63,20 +69,20 @@ impl Monitor {
             return;
         }
         if alpn.is_none() && (is_known || self.settings.supervised) {
-            let act = connection.act(Role::Responder, at);
+            let occurrence = connection.occurrence(Role::Responder, at);
             // The handshake says it all.
-            connection.findings.open(say);
+            connection.findings.open(emit);
             let expected = "the handshake to fail without the protocol proton";
             let got = "a handshake that goes on with none";
             connection
                 .findings
-                .breach("PR-C-07", act, expected, got, say);
+                .breach("PR-C-07", occurrence, expected, got, emit);
         }
         connection.foreign = true;
     }
 
     /// The first byte of a connection is there: PR-R-01, PR-C-06.
-    pub(super) fn spoke(&mut self, number: u64, at: At, say: Say<'_>) {
+    pub(super) fn spoke(&mut self, number: u64, at: At, emit: ObservationSink<'_>) {
         let Some(new) = self.connections.get(&number) else {
             return;
         };
@@ -120,21 +126,22 @@ impl Monitor {
         if let Some((between, is_same_socket)) = lost {
             new.findings.judge("PR-C-06");
             if between < soon {
-                let act = new.act(Role::Initiator, opened);
+                let occurrence = new.occurrence(Role::Initiator, opened);
                 let got = format!("a new connection after {:.1} s", between.as_secs_f64());
                 let expected = "10 s, or a reset, after a lost connection";
                 // Another process of the same machine has lost nothing.
                 if is_same_socket || supervised {
-                    new.found("PR-C-06", act, expected, got, say);
+                    new.found("PR-C-06", occurrence, expected, got, emit);
                 } else {
-                    new.findings.doubt("PR-C-06", act, expected, got, say);
+                    new.findings
+                        .doubt("PR-C-06", occurrence, expected, got, emit);
                 }
             }
         }
     }
 
     /// PR-E-04: the same socket is most often the same process.
-    pub(super) fn ids_go_on(&mut self, number: u64, at: At, say: Say<'_>) {
+    pub(super) fn ids_go_on(&mut self, number: u64, at: At, emit: ObservationSink<'_>) {
         let supervised = self.settings.supervised;
         let before = |client| {
             let earlier = self.connections.range(..number);
@@ -151,18 +158,20 @@ impl Monitor {
         let Some(first) = new.first_id.filter(|first| first.value <= last) else {
             return;
         };
-        let act = new.act(Role::Initiator, at);
+        let occurrence = new.occurrence(Role::Initiator, at);
         let expected = format!("an id above {last}, the last one of the connection before");
         let got = first.value.to_string();
         if supervised {
-            new.findings.breach("PR-E-04", act, expected, got, say);
+            new.findings
+                .breach("PR-E-04", occurrence, expected, got, emit);
         } else {
-            new.findings.doubt("PR-E-04", act, expected, got, say);
+            new.findings
+                .doubt("PR-E-04", occurrence, expected, got, emit);
         }
     }
 
     /// PR-C-01, PR-R-02: a second connection that is still served, and the first one too.
-    pub(super) fn second(&mut self, number: u64, by: Role, at: At, say: Say<'_>) {
+    pub(super) fn second(&mut self, number: u64, by: Role, at: At, emit: ObservationSink<'_>) {
         let Some(new) = self.connections.get(&number) else {
             return;
         };
@@ -194,7 +203,7 @@ impl Monitor {
         let Some(new) = self.connections.get_mut(&number).filter(|_| both) else {
             return;
         };
-        let act = new.act(by, at);
+        let occurrence = new.occurrence(by, at);
         let got = "two connections that are both served";
         for (requirement, expected) in [
             ("PR-C-01", "one connection at a time"),
@@ -203,19 +212,26 @@ impl Monitor {
                 "the second connection closed with code 6 within 1 s",
             ),
         ] {
-            new.found(requirement, act, expected, got, say);
+            new.found(requirement, occurrence, expected, got, emit);
         }
         new.both_served = true;
     }
 
     /// PR-C-01, PR-C-02, PR-R-01, PR-R-02: what the end of one connection says of another.
-    pub(super) fn closed(&mut self, number: u64, by: Role, code: Code, at: At, say: Say<'_>) {
+    pub(super) fn closed(
+        &mut self,
+        number: u64,
+        by: Role,
+        code: Code,
+        at: At,
+        emit: ObservationSink<'_>,
+    ) {
         if by != Role::Responder {
             return;
         }
         let refused = Code::Application(CloseCode::AlreadyConnected.number());
         if code != refused && code != Code::Transport(CONNECTION_REFUSED) {
-            self.wrongly_refused(number, code, at, say);
+            self.wrongly_refused(number, code, at, emit);
             return;
         }
         let one = self.connections.get(&number);
@@ -241,22 +257,23 @@ impl Monitor {
             }
         } else if let Some(second) = second {
             one.told_why = true;
-            let act = one.act(by, at);
+            let occurrence = one.occurrence(by, at);
             let expected = "the first connection unharmed by the second";
             let got = code.to_string();
             // Of two handshakes at once either may be the first for the server.
             if one.established().is_some_and(|since| since < second) {
-                one.found("PR-C-01", act, expected, got, say);
+                one.found("PR-C-01", occurrence, expected, got, emit);
             } else {
-                one.findings.doubt("PR-C-01", act, expected, got, say);
+                one.findings
+                    .doubt("PR-C-01", occurrence, expected, got, emit);
             }
         } else {
-            self.left_behind(number, code, at, say);
+            self.left_behind(number, code, at, emit);
         }
     }
 
     /// PR-R-02: a second connection that says nothing, closed with another code.
-    fn wrongly_refused(&mut self, number: u64, code: Code, at: At, say: Say<'_>) {
+    fn wrongly_refused(&mut self, number: u64, code: Code, at: At, emit: ObservationSink<'_>) {
         let Some(new) = self.connections.get(&number) else {
             return;
         };
@@ -275,9 +292,9 @@ impl Monitor {
         let Some(new) = self.connections.get_mut(&number) else {
             return;
         };
-        let act = new.act(Role::Responder, at);
+        let occurrence = new.occurrence(Role::Responder, at);
         let expected = "the second connection closed with code 6";
-        new.found("PR-R-02", act, expected, code.to_string(), say);
+        new.found("PR-R-02", occurrence, expected, code.to_string(), emit);
     }
 
     /// The newest connection before this one, to the same server, that ended when it had refused a
@@ -297,7 +314,7 @@ impl Monitor {
     }
 
     /// PR-C-02: a connection is refused, and none is there.
-    fn left_behind(&mut self, number: u64, code: Code, at: At, say: Say<'_>) {
+    fn left_behind(&mut self, number: u64, code: Code, at: At, emit: ObservationSink<'_>) {
         let Some((new, old)) = self.connections.get(&number).zip(self.ended_before(number)) else {
             return;
         };
@@ -326,14 +343,15 @@ impl Monitor {
             return;
         };
         new.told_why = true;
-        let act = new.act(Role::Responder, at);
+        let occurrence = new.occurrence(Role::Responder, at);
         let expected =
             "a new connection served at once after the first, which had a second refused";
         let got = format!("{code} for one that came {since:.1} s after its end");
         if sure {
-            new.found("PR-C-02", act, expected, got, say);
+            new.found("PR-C-02", occurrence, expected, got, emit);
         } else {
-            new.findings.doubt("PR-C-02", act, expected, got, say);
+            new.findings
+                .doubt("PR-C-02", occurrence, expected, got, emit);
         }
     }
 

@@ -21,11 +21,11 @@ use std::time::Duration;
 pub(super) use code::Code;
 use shakedown_wire::quic::{Event, EventKind, protocols};
 
-use super::{ALPN, Kind, Words};
+use super::{ALPN, Kind, U32Reader};
 use crate::MonitorSettings;
 use crate::monitor::at::{self, At};
-use crate::monitor::findings::{self, Say};
-use crate::monitor::{Blind, Observation, StreamMonitor, Unread};
+use crate::monitor::findings::{self, ObservationSink};
+use crate::monitor::{Observation, StreamMonitor, UnjudgedConnection, Unread};
 use crate::requirement::Role;
 use connection::Connection;
 
@@ -39,7 +39,7 @@ pub struct Monitor {
     connections: BTreeMap<u64, Connection>,
     /// Those during which a second one was refused.
     refusing: BTreeSet<u64>,
-    blind: BTreeMap<Blind, u64>,
+    unjudged: BTreeMap<UnjudgedConnection, u64>,
 }
 
 impl Monitor {
@@ -51,35 +51,35 @@ impl Monitor {
             settings: settings.clone(),
             connections: BTreeMap::new(),
             refusing: BTreeSet::new(),
-            blind: BTreeMap::new(),
+            unjudged: BTreeMap::new(),
         }
     }
 
-    fn begun(&mut self, number: u64, mut new: Connection, say: Say<'_>) {
+    fn begun(&mut self, number: u64, mut new: Connection, emit: ObservationSink<'_>) {
         new.second_of = self.alive(&new);
         if self.connections.len() == MOST_CONNECTIONS {
-            self.end_oldest(say);
+            self.end_oldest(emit);
         }
         self.connections.insert(number, new);
     }
 
     /// Bytes of a stream, by its id and who sent them.
-    fn bytes(&mut self, number: u64, said: (u64, Role, &[u8]), at: At, say: Say<'_>) {
+    fn bytes(&mut self, number: u64, said: (u64, Role, &[u8]), at: At, emit: ObservationSink<'_>) {
         let Some(connection) = self.connections.get_mut(&number) else {
             return;
         };
         let (stream, by, bytes) = said;
         let (spoke, id) = (connection.spoke, connection.first_id);
         let served = connection.served;
-        connection.bytes(stream, by, bytes, at, &self.settings, say);
+        connection.bytes(stream, by, bytes, at, &self.settings, emit);
         let first_word = !spoke && connection.spoke;
         let first_id = id.is_none() && connection.first_id.is_some();
         let first_answer = served.is_none() && connection.served.is_some();
         if first_word {
-            self.spoke(number, at, say);
+            self.spoke(number, at, emit);
         }
         if first_id {
-            self.ids_go_on(number, at, say);
+            self.ids_go_on(number, at, emit);
         }
         if first_answer {
             self.served(number, at);
@@ -87,49 +87,49 @@ impl Monitor {
     }
 
     /// A side says that a connection is over.
-    fn ended(&mut self, number: u64, by: Role, code: Code, at: At, say: Say<'_>) {
+    fn ended(&mut self, number: u64, by: Role, code: Code, at: At, emit: ObservationSink<'_>) {
         let Some(connection) = self.connections.get_mut(&number) else {
             return;
         };
         let is_first = connection.closed.is_none();
-        connection.close(by, code, at, &self.settings, say);
+        connection.close(by, code, at, &self.settings, emit);
         if is_first {
-            self.closed(number, by, code, at, say);
+            self.closed(number, by, code, at, emit);
         }
     }
 
     /// The server answers a handshake that it had refused: the client's first packet came again, and what is
     /// there now is another connection.
-    fn begun_again(&mut self, number: u64, at: At, say: Say<'_>) {
+    fn begun_again(&mut self, number: u64, at: At, emit: ObservationSink<'_>) {
         if let Some(refused) = self.connections.remove(&number) {
             let mut again = Connection::new(refused.client, refused.server, at);
             again.offered = refused.offered;
-            self.end(number, refused, say);
-            self.begun(number, again, say);
+            self.end(number, refused, emit);
+            self.begun(number, again, emit);
         }
     }
 
-    fn end_oldest(&mut self, say: Say<'_>) {
+    fn end_oldest(&mut self, emit: ObservationSink<'_>) {
         self.harmless();
         if let Some((number, connection)) = self.connections.pop_first() {
-            self.end(number, connection, say);
+            self.end(number, connection, emit);
         }
     }
 
-    fn end(&mut self, number: u64, connection: Connection, say: Say<'_>) {
+    fn end(&mut self, number: u64, connection: Connection, emit: ObservationSink<'_>) {
         self.refusing.remove(&number);
-        let blind = connection.blind();
-        if let Some(session) = connection.end(&self.settings, say) {
-            if let Some(blind) = blind {
-                *self.blind.entry(blind).or_default() += 1;
+        let unjudged = connection.unjudged();
+        if let Some(session) = connection.end(&self.settings, emit) {
+            if let Some(unjudged) = unjudged {
+                *self.unjudged.entry(unjudged).or_default() += 1;
             }
-            say(Observation::Session(session));
+            emit(Observation::Session(session));
         }
     }
 }
 
 impl StreamMonitor for Monitor {
-    fn event(&mut self, event: &Event<'_>, say: &mut dyn FnMut(Observation)) {
+    fn event(&mut self, event: &Event<'_>, emit: &mut dyn FnMut(Observation)) {
         let Some(number) = event.connection else {
             return;
         };
@@ -138,7 +138,7 @@ impl StreamMonitor for Monitor {
             time: event.at.time,
         };
         if let EventKind::ConnectionOpened { client, server, .. } = event.kind {
-            self.begun(number, Connection::new(client, server, at), say);
+            self.begun(number, Connection::new(client, server, at), emit);
             return;
         }
         let settings = &self.settings;
@@ -148,23 +148,23 @@ impl StreamMonitor for Monitor {
         };
         match event.kind {
             EventKind::Packet(packet) => {
-                connection.packet(&packet, at, settings, say);
-                self.second(number, packet.by.into(), at, say);
+                connection.packet(&packet, at, settings, emit);
+                self.second(number, packet.by.into(), at, emit);
             }
             EventKind::StreamLost { stream, by, .. } => connection.lost(stream, by.into()),
             EventKind::ConnectionClosed { by, code, .. } => {
-                self.ended(number, by.into(), code.into(), at, say);
+                self.ended(number, by.into(), code.into(), at, emit);
             }
             EventKind::StatelessReset { by } => {
-                self.ended(number, by.into(), Code::StatelessReset, at, say);
+                self.ended(number, by.into(), Code::StatelessReset, at, emit);
             }
             EventKind::Unreadable(packet) => connection.not_read(packet.by, packet.why.into()),
             EventKind::Malformed { by, .. } | EventKind::UnknownFrame { by, .. } => {
                 connection.not_read(Some(by), Unread::Form);
             }
             EventKind::ServerHandshake { alpn, .. } if connection.is_refused() => {
-                self.begun_again(number, at, say);
-                self.agreed(number, alpn, at, say);
+                self.begun_again(number, at, emit);
+                self.agreed(number, alpn, at, emit);
             }
             // What else comes after a close says nothing.
             _ if connection.closed.is_some() => {}
@@ -172,15 +172,15 @@ impl StreamMonitor for Monitor {
                 let mut offered = alpn.into_iter().flat_map(protocols);
                 connection.offered = offered.any(|one| one == ALPN.as_bytes());
             }
-            EventKind::ServerHandshake { alpn, .. } => self.agreed(number, alpn, at, say),
+            EventKind::ServerHandshake { alpn, .. } => self.agreed(number, alpn, at, emit),
             EventKind::StreamOpened {
                 stream,
                 by,
                 unidirectional,
-            } => connection.opened(stream, by.into(), unidirectional, at, say),
+            } => connection.opened(stream, by.into(), unidirectional, at, emit),
             EventKind::StreamBytes {
                 stream, by, bytes, ..
-            } => self.bytes(number, (stream, by.into(), bytes), at, say),
+            } => self.bytes(number, (stream, by.into(), bytes), at, emit),
             EventKind::HandshakeDone => connection.handshake_done(),
             EventKind::StreamFin { stream, by, .. } => connection.fin(stream, by.into(), at),
             EventKind::StreamReset { stream, by, .. }
@@ -188,7 +188,7 @@ impl StreamMonitor for Monitor {
                 connection.broken(stream, by.into(), at);
             }
             EventKind::DatagramFrame { by, .. } => {
-                connection.not_admitted(by.into(), at, "a datagram", say);
+                connection.not_admitted(by.into(), at, "a datagram", emit);
             }
             EventKind::Flow { by, flow } => connection.flow(by.into(), flow, at),
             EventKind::ConnectionOpened { .. }
@@ -201,18 +201,18 @@ impl StreamMonitor for Monitor {
         }
     }
 
-    fn finish(&mut self, end: Duration, say: &mut dyn FnMut(Observation)) {
+    fn finish(&mut self, end: Duration, emit: &mut dyn FnMut(Observation)) {
         for connection in self.connections.values_mut() {
             for party in [Role::Initiator, Role::Responder] {
-                connection.silent_until(party, end, &self.settings, say);
+                connection.silent_until(party, end, &self.settings, emit);
             }
         }
         while !self.connections.is_empty() {
-            self.end_oldest(say);
+            self.end_oldest(emit);
         }
     }
 
-    fn blind(&self) -> &BTreeMap<Blind, u64> {
-        &self.blind
+    fn unjudged(&self) -> &BTreeMap<UnjudgedConnection, u64> {
+        &self.unjudged
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shakedown_wire::planted;
 
-use super::super::{CloseCode, Kind, RESET, Words};
+use super::super::{CloseCode, Kind, RESET, U32Reader};
 use super::CloseReason;
 use super::counters::Counters;
 use super::deviation::{Deviation, Deviations};
@@ -36,7 +36,7 @@ pub(super) struct Session {
 struct Stream {
     opened: Duration,
     purpose: Purpose,
-    words: Words,
+    words: U32Reader,
     /// Since when a u32 has been incomplete.
     incomplete: Option<Duration>,
     sending: Sending,
@@ -154,7 +154,7 @@ impl Session {
         let stream = Stream {
             opened: now,
             purpose: Purpose::Unknown,
-            words: Words::default(),
+            words: U32Reader::default(),
             incomplete: None,
             sending: Sending::default(),
         };

@@ -2,7 +2,7 @@
 
 use shakedown_engine::network::LOST;
 
-use super::{MOST_WORDS, Reader, Words};
+use super::{FrameLabel, MOST_WORDS, Reader};
 use crate::ladder::{Frame, RowContent};
 use crate::requirements;
 use crate::text::fit;
@@ -94,11 +94,11 @@ impl Reader {
             Some(_) | None => [to, from],
         };
         let (name, fields) = lost.split_once(' ').unwrap_or((lost, ""));
-        let mut words = Words::plain(name, String::new());
+        let mut label = FrameLabel::plain(name, String::new());
         for field in fields.split(' ') {
-            words.add(field.replace('"', ""));
+            label.add(field.replace('"', ""));
         }
-        self.frame(time, packet, way, words, &[]);
+        self.frame(time, packet, way, label, &[]);
         if let Some(row) = self.ladder.rows.last_mut()
             && let RowContent::Frame(frame) = &mut row.what
         {

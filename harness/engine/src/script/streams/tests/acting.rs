@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use shakedown_protocol::streams::{Approach, Fault};
+use shakedown_protocol::streams::{ConnectOptions, Fault};
 
 use super::*;
 
@@ -37,7 +37,7 @@ fn connections_leave_as_they_are_asked_to() {
             "announces": { "max_idle_timeout": 9 }, "believes": { "initial_max_streams_uni": 7 } } },
         { "expect_connected": { "within": "1s" } },
     ]));
-    let approach = Approach {
+    let options = ConnectOptions {
         to: None,
         alpn: Some(vec!["h3".to_owned()]),
         from: Some(MAIN),
@@ -50,8 +50,8 @@ fn connections_leave_as_they_are_asked_to() {
     assert_eq!(
         play.outputs,
         [
-            (0, Output::ConnectBy(MAIN, Approach::default())),
-            (0, Output::ConnectBy(ConnectionNumber(1), approach)),
+            (0, Output::ConnectBy(MAIN, ConnectOptions::default())),
+            (0, Output::ConnectBy(ConnectionNumber(1), options)),
         ]
     );
 }

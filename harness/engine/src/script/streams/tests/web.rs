@@ -16,7 +16,7 @@ static PROTOCOL: LazyLock<Protocol> = LazyLock::new(|| Protocol {
         ..proton::TRANSPORT
     }),
     vocabulary: &darktower::VOCABULARY,
-    stream_words: Some(darktower::STREAM_WORDS),
+    stream_decoders: Some(darktower::STREAM_DECODERS),
     values: darktower::PROTOCOL.values,
     ..proton::PROTOCOL
 });

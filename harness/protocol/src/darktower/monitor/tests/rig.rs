@@ -312,23 +312,23 @@ pub(super) fn headers(fields: &[(&str, &str)]) -> Vec<u8> {
     frame(frame_type::HEADERS, &field_section::encode(&fields))
 }
 
-pub(super) fn say(frame: &str, fields: &Value) -> Vec<u8> {
+pub(super) fn emit(frame: &str, fields: &Value) -> Vec<u8> {
     let fields = fields.as_object().unwrap();
     VOCABULARY.encode(frame, fields).unwrap()
 }
 
 pub(super) fn join() -> Vec<u8> {
-    say("JoinRequest", &json!({ "meeting_id": "m" }))
+    emit("JoinRequest", &json!({ "meeting_id": "m" }))
 }
 
 pub(super) fn auth() -> Vec<u8> {
-    say("MediaAuth", &json!({ "connection_token": "t" }))
+    emit("MediaAuth", &json!({ "connection_token": "t" }))
 }
 
 /// The header of an audio stream (0) or of video (1).
 pub(super) fn header(stream_type: u8) -> Vec<u8> {
     let fields = json!({ "stream_id": ID, "stream_type": stream_type });
-    say("STREAM-HEADER", &fields)
+    emit("STREAM-HEADER", &fields)
 }
 
 pub(super) fn media(frame_type: u8, number: u64, timestamp: u64) -> Vec<u8> {
@@ -336,7 +336,7 @@ pub(super) fn media(frame_type: u8, number: u64, timestamp: u64) -> Vec<u8> {
         "stream_id": ID, "frame_type": frame_type, "sequence_number": number,
         "timestamp": timestamp, "payload": { "pattern": 20 },
     });
-    say("FRAME", &fields)
+    emit("FRAME", &fields)
 }
 
 /// An audio stream with frames of these numbers, a millisecond apart.

@@ -1,13 +1,13 @@
 use rstest::rstest;
 use serde_json::json;
-use shakedown_wire::quic::{EventKind, Unreadable, Why};
+use shakedown_wire::quic::{EventKind, Unreadable, UnreadableReason};
 
-use super::rig::{Rig, headers, join, say, supervised};
+use super::rig::{Rig, emit, headers, join, supervised};
 use crate::MonitorSettings;
 use crate::requirement::Role::{Initiator as Client, Responder as Server};
 
 fn leave() -> Vec<u8> {
-    say("UnsubscribeStream", &json!({ "stream_id": "a" }))
+    emit("UnsubscribeStream", &json!({ "stream_id": "a" }))
 }
 
 #[rstest]
@@ -15,7 +15,7 @@ fn leave() -> Vec<u8> {
 #[case(1)]
 fn a_session_that_begins_with_a_join_keeps_the_rules(#[case] piece: usize) {
     let rig = Rig::session().cut(piece).opens_in(4, Client, &join());
-    let answer = say("JoinResponse", &json!({ "participant_id": "p" }));
+    let answer = emit("JoinResponse", &json!({ "participant_id": "p" }));
     let told = rig.bytes(4, Server, &answer).closes(Client, 0).end();
     told.keeps(&[("DT-S-01", Client), ("DT-S-03", Client)]);
     assert_eq!(told.mode(), Some("mc"));
@@ -34,7 +34,7 @@ fn another_first_message_is_told() {
 
 #[test]
 fn what_is_no_message_is_not_the_first_one_where_signaling_is_known() {
-    let refusal = say("ErrorMessage", &json!({ "code": "INVALID_REQUEST" }));
+    let refusal = emit("ErrorMessage", &json!({ "code": "INVALID_REQUEST" }));
     let garbage = || Rig::session().opens_in(4, Client, &[0, 0, 0, 0]);
     let told = garbage().bytes(4, Server, &refusal).end();
     told.broke(&[("DT-S-03", Client)]);
@@ -92,7 +92,7 @@ fn a_server_opens_streams_of_a_session_that_it_took() {
             .asks(0)
             .opens_in(4, Client, &join())
     };
-    let left = say("ParticipantLeft", &json!({}));
+    let left = emit("ParticipantLeft", &json!({}));
     let told = joined().answers(0, "200").opens_in(1, Server, &left).end();
     told.keeps(&[("DT-S-01", Server)]);
     let told = joined().opens_in(1, Server, &left).answers(0, "200").end();
@@ -187,7 +187,7 @@ fn without_secrets_nothing_is_judged_and_that_is_said() {
     assert_eq!(told.mode(), None);
     let unreadable = |by: crate::requirement::Role| {
         EventKind::Unreadable(Unreadable {
-            why: Why::NoSecrets,
+            why: UnreadableReason::NoSecrets,
             by: Some(by.into()),
             may_be_stateless_reset: false,
         })
@@ -202,7 +202,7 @@ fn without_secrets_nothing_is_judged_and_that_is_said() {
 fn an_answer_may_come_in_the_capture_before_what_it_answers() {
     let rig = Rig::new().connected(1, 1).opens(0, Client, &[]);
     let rig = rig.answers(0, "200").asks(0).opens_in(4, Client, &[]);
-    let refusal = say("ErrorMessage", &json!({ "code": "NOT_FOUND" }));
+    let refusal = emit("ErrorMessage", &json!({ "code": "NOT_FOUND" }));
     let rig = rig.opens(8, Client, &[]).bytes(8, Server, &refusal);
     let told = rig.opens_in(8, Client, &join()).end();
     told.keeps(&[("DT-S-01", Client), ("DT-S-03", Client)]);

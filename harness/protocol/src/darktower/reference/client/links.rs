@@ -11,7 +11,7 @@ use super::signaling::SignalingLink;
 use crate::darktower::reference::SessionKey;
 use crate::darktower::reference::settings::Service;
 use crate::machine::{Failure, Outcome};
-use crate::streams::{Approach, ConnectionNumber, Output, StreamId};
+use crate::streams::{ConnectOptions, ConnectionNumber, Output, StreamId};
 use crate::web::{Web, WebCode, WebEvent};
 
 /// What begins anew when a connection is lost (DT-S-15).
@@ -145,12 +145,12 @@ impl Client {
             ));
         };
         let connection = self.number();
-        let approach = Approach {
+        let options = ConnectOptions {
             to: Some(to),
-            ..Approach::default()
+            ..ConnectOptions::default()
         };
         self.outputs
-            .push_back(Output::ConnectBy(connection, approach));
+            .push_back(Output::ConnectBy(connection, options));
         if let Some(attempt) = &mut self.attempt {
             let link = Link::new(connection, there);
             attempt.links.insert(connection, link);

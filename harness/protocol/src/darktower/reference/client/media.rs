@@ -10,9 +10,9 @@ use uuid::Uuid;
 use super::{Client, Deviation};
 use crate::darktower::reference::SessionKey;
 use crate::darktower::reference::handler::{MAGIC, audio_frame};
+use crate::darktower::reference::messages::{message, part};
 use crate::darktower::reference::settings::MediaKind;
 use crate::darktower::reference::token::Usage;
-use crate::darktower::reference::words::{message, part};
 use crate::darktower::{
     Envelope, FrameHeader, MediaItem, MediaReader, MessageReader, StreamHeader,
 };

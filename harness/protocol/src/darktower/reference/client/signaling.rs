@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::{Client, Deviation};
 use crate::darktower::reference::SessionKey;
+use crate::darktower::reference::messages::{message, part, text};
 use crate::darktower::reference::settings::{MediaKind, Service};
 use crate::darktower::reference::token::Usage;
-use crate::darktower::reference::words::{message, part, text};
 use crate::darktower::{Envelope, MessageReader};
 use crate::streams::StreamId;
 use crate::vocabulary::Described;

@@ -3,10 +3,10 @@
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::super::messages::{self, ErrorCode, LENGTH, LeaveReason, message, text};
 use super::super::sessions::{Context, SessionKey};
 use super::super::store::{NotJoined, Participant};
 use super::super::token::{Claims, Usage};
-use super::super::words::{self, ErrorCode, LENGTH, LeaveReason, message, text};
 use super::{Controller, Deviation, State, Who};
 use crate::darktower::MAX_MESSAGE;
 
@@ -69,7 +69,7 @@ impl Controller {
             }
             Err(NotJoined::Full) => {
                 if self.lacks(Deviation::JoinToldFirst) {
-                    self.tell_of_join(of, meeting.id, &words::newcomer(fresh, name), context);
+                    self.tell_of_join(of, meeting.id, &messages::newcomer(fresh, name), context);
                 }
                 return self.refuse(of, ErrorCode::CapacityExceeded, "Meeting is full", context);
             }
@@ -97,7 +97,7 @@ impl Controller {
         let media = without.media_token(media);
         let secret = without.signs(&self.settings.secret, Deviation::OtherMediaSecret);
         let media_url = self.sessions.get(&of).map(|it| it.media_url.clone());
-        let participant = words::participant(joined);
+        let participant = messages::participant(joined);
         let mut response = json!({
             "participant_id": joined.id.to_string(),
             "existing_participants": before,
@@ -159,7 +159,7 @@ impl Controller {
 }
 
 fn participants(all: &[Participant]) -> Vec<Value> {
-    all.iter().map(words::participant).collect()
+    all.iter().map(messages::participant).collect()
 }
 
 /// Whether a JoinResponse can still tell all that is known of a meeting.

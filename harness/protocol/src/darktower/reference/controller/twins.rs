@@ -6,9 +6,9 @@ use serde_json::json;
 use shakedown_wire::DecodeError;
 use uuid::Uuid;
 
+use super::super::messages::{ErrorCode, message, newcomer};
 use super::super::sessions::{Context, SessionKey};
 use super::super::token::{Claims, Usage};
-use super::super::words::{ErrorCode, message, newcomer};
 use super::{Controller, Deviation, Ending, Who};
 
 impl Controller {

@@ -4,8 +4,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Deviation, Deviations};
+use crate::darktower::reference::messages::ErrorCode;
 use crate::darktower::reference::token::{Claims, Secret, Usage};
-use crate::darktower::reference::words::ErrorCode;
 use crate::web::Field;
 
 /// By how many seconds the clock of a twin is ahead.

@@ -229,7 +229,7 @@ impl Deviations {
         if self.has(Deviation::LateKeepAlive) {
             transport.keep_alive = Some(Duration::from_secs(25));
         }
-        if let Some(patience) = &mut transport.patience {
+        if let Some(receive_timeout) = &mut transport.receive_timeout {
             let others = [
                 (Deviation::NoKeepAlive, FOREVER),
                 (Deviation::LateKeepAlive, FOREVER),
@@ -240,9 +240,9 @@ impl Deviations {
                 (Deviation::FailsBriefly, 4_000),
                 (Deviation::FailsLonger, 40_000),
             ];
-            let usual = patience.time;
-            patience.time = self.instead(usual, others);
-            if patience.time != usual {
+            let usual = receive_timeout.time;
+            receive_timeout.time = self.instead(usual, others);
+            if receive_timeout.time != usual {
                 transport.idle_timeout = Duration::from_millis(FOREVER);
             }
         }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use shakedown_wire::{DecodeError, Rule};
 
 use super::{Deviation, Deviations};
-use crate::darktower::reference::words::{ErrorCode, LENGTH, LeaveReason};
+use crate::darktower::reference::messages::{ErrorCode, LENGTH, LeaveReason};
 use crate::darktower::{MAX_MESSAGE, MessageReader};
 use crate::streams::OnStream;
 use crate::vocabulary::Described;

@@ -3,9 +3,9 @@
 use serde_json::json;
 use uuid::Uuid;
 
+use super::super::messages::{ErrorCode, error_fields, message};
 use super::super::sessions::{Context, SessionKey};
 use super::super::token::Usage;
-use super::super::words::{ErrorCode, error_fields, message};
 use super::{Handler, State, Who};
 
 impl Handler {

@@ -19,10 +19,10 @@ use uuid::Uuid;
 
 use super::deviation::{Deviation, Deviations};
 use super::measures::{Ended, Measures};
+use super::messages::{LENGTH, text};
 use super::sessions::{Context, Departure, Outgoing, SessionKey};
 use super::settings::{Place, Service};
 use super::token::Secret;
-use super::words::{LENGTH, text};
 use crate::darktower::frame::FRAME;
 use crate::darktower::{
     Envelope, FrameHeader, MAX_MESSAGE, MediaItem, MediaReader, MessageReader, StreamCode,

@@ -3,7 +3,7 @@
 use super::*;
 use crate::monitor::Monitor;
 
-fn scan(bytes: &[u8], tuples: u32, monitor: &mut dyn Monitor, say: &mut dyn FnMut(Observation)) {
+fn scan(bytes: &[u8], tuples: u32, monitor: &mut dyn Monitor, emit: &mut dyn FnMut(Observation)) {
     for n in 0..tuples {
         let [a, b, c, d] = n.to_be_bytes();
         let packet = Datagram {
@@ -14,7 +14,7 @@ fn scan(bytes: &[u8], tuples: u32, monitor: &mut dyn Monitor, say: &mut dyn FnMu
             payload: bytes,
             length: bytes.len(),
         };
-        monitor.datagram(&packet, say);
+        monitor.datagram(&packet, emit);
     }
 }
 
@@ -23,12 +23,12 @@ fn each_tuple_of_a_scan_is_reported_before_the_capture_ends() {
     let mut monitor = crate::mediastream::monitor::new(&at(Vantage::Path));
     let mut sessions = 0_u32;
     let syn = Frame::Syn(Control::new(&[0; 37])).to_vec();
-    let mut say = |observation| {
+    let mut emit = |observation| {
         if matches!(observation, Observation::Session(_)) {
             sessions += 1;
         }
     };
-    scan(&syn, 200_000, monitor.as_mut(), &mut say);
+    scan(&syn, 200_000, monitor.as_mut(), &mut emit);
     assert!(sessions > 200_000 - 32_768, "{sessions}");
     let mut rest = 0;
     monitor.finish(Duration::from_millis(200), &mut |_| rest += 1);
@@ -41,7 +41,7 @@ fn a_stream_survives_a_scan() {
     let mut monitor = crate::mediastream::monitor::new(&at(Vantage::Sender));
     let mut findings = Vec::new();
     let mut frames = 0;
-    let mut say = |observation| match observation {
+    let mut emit = |observation| match observation {
         Observation::Finding(finding) => findings.push(finding),
         Observation::Session(session) => frames = frames.max(session.frames),
         Observation::Inconclusive(_) => {}
@@ -55,7 +55,7 @@ fn a_stream_survives_a_scan() {
             payload: &sent.bytes,
             length: sent.bytes.len(),
         };
-        monitor.datagram(&packet, &mut say);
+        monitor.datagram(&packet, &mut emit);
         for port in 0..2_000_u16 {
             let stray = Datagram {
                 source: ([10, 1, index as u8, 1], 1_024 + port).into(),
@@ -63,10 +63,10 @@ fn a_stream_survives_a_scan() {
                 length: 8,
                 ..packet
             };
-            monitor.datagram(&stray, &mut say);
+            monitor.datagram(&stray, &mut emit);
         }
     }
-    monitor.finish(Duration::from_secs(9), &mut say);
+    monitor.finish(Duration::from_secs(9), &mut emit);
     assert_eq!(frames, 40);
     assert!(findings.is_empty(), "{findings:#?}");
 }

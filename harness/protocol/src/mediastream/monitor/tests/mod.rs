@@ -301,7 +301,7 @@ pub(super) fn supervised(mode: &str) -> MonitorSettings {
 pub(super) fn judge(talk: &Talk, settings: &MonitorSettings) -> Heard {
     let mut monitor = super::new(settings);
     let mut heard = Heard::default();
-    let mut say = |observation| heard.all.push(observation);
+    let mut emit = |observation| heard.all.push(observation);
     let mut end = Duration::ZERO;
     for (index, sent) in talk.sent.iter().enumerate() {
         end = Duration::from_secs_f64(sent.time / 1e3);
@@ -313,9 +313,9 @@ pub(super) fn judge(talk: &Talk, settings: &MonitorSettings) -> Heard {
             payload: &sent.bytes[..sent.kept.min(sent.bytes.len())],
             length: sent.bytes.len(),
         };
-        monitor.datagram(&packet, &mut say);
+        monitor.datagram(&packet, &mut emit);
     }
-    monitor.finish(end, &mut say);
+    monitor.finish(end, &mut emit);
     for observation in &heard.all {
         match observation {
             Observation::Finding(finding) => heard.findings.push(finding.requirement),

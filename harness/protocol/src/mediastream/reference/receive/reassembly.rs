@@ -8,7 +8,7 @@ use crate::mediastream::frame::Header;
 /// Most that incomplete frames may hold together, in bytes, bookkeeping included (MS-R-06).
 pub(super) const LARGEST_TOTAL: usize = 64 * 1024 * 1024;
 /// How long a frame may be incomplete (MS-R-05).
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const REASSEMBLY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a held frame and each of its pieces cost besides their bytes, rounded up.
 const FRAME_COST: usize = 256;
@@ -85,7 +85,7 @@ impl Reassembly {
         self.held += cost;
         let due = &mut self.due;
         let partial = self.partials.entry(number).or_insert_with(|| {
-            due.insert((now.saturating_add(PATIENCE), number));
+            due.insert((now.saturating_add(REASSEMBLY_TIMEOUT), number));
             Partial::new(now, part)
         });
         partial.cost += cost;
@@ -130,7 +130,7 @@ impl Reassembly {
     fn remove(&mut self, number: u64) -> Option<Partial> {
         let partial = self.partials.remove(&number)?;
         self.due
-            .remove(&(partial.since.saturating_add(PATIENCE), number));
+            .remove(&(partial.since.saturating_add(REASSEMBLY_TIMEOUT), number));
         self.held -= partial.cost;
         Some(partial)
     }

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use rstest::rstest;
 
-use super::reassembly::{LARGEST_TOTAL, PATIENCE};
+use super::reassembly::{LARGEST_TOTAL, REASSEMBLY_TIMEOUT};
 use super::*;
 
 /// A receiver of 100 plain frames of 1,000 bytes, its counters and the time.
@@ -130,7 +130,7 @@ fn an_incomplete_frame_is_dropped_and_counted_after_5_s() {
     fixture.now = Duration::from_millis(4_999);
     fixture.receiver.expire(fixture.now, &mut fixture.counters);
     assert_eq!(fixture.counters.reassembly_timeouts, 0);
-    fixture.now = PATIENCE;
+    fixture.now = REASSEMBLY_TIMEOUT;
     assert!(fixture.fragment(1, (2, 4), b"cd").is_none());
     assert_eq!(fixture.counters.reassembly_timeouts, 2);
     assert!(fixture.fragment(1, (0, 4), b"ab").is_some());
@@ -158,7 +158,7 @@ fn reassembly_never_holds_more_than_64_mib_and_works_again_when_that_has_expired
     }
     let refused = fixture.counters.resource_rejections;
     assert!((900..1_100).contains(&refused), "{refused}");
-    fixture.now = PATIENCE;
+    fixture.now = REASSEMBLY_TIMEOUT;
     assert!(fixture.fragment(3_000, (0, 1), b"x").is_some());
     assert_eq!(fixture.receiver.reassembly.held(), 0);
 }
@@ -277,7 +277,7 @@ proptest! {
             }
             prop_assert!(fixture.receiver.reassembly.held() <= LARGEST_TOTAL);
         }
-        fixture.receiver.expire(fixture.now + PATIENCE, &mut fixture.counters);
+        fixture.receiver.expire(fixture.now + REASSEMBLY_TIMEOUT, &mut fixture.counters);
         prop_assert_eq!(fixture.receiver.reassembly.held(), 0);
         prop_assert_eq!(fixture.receiver.deadline(), None);
     }

@@ -126,7 +126,7 @@ impl<S: Service, U: Service> Server<S, U> {
             {
                 planted::panics("join-while-connected", || payload == JOIN_TOKEN);
                 self.counters.duplicates += 1; // MS-X-04
-                self.hand_on(now, from, payload);
+                self.emit(now, from, payload);
             }
             Ok(Frame::StartToken) => self.ask(now, from, Side::Send), // MS-X-01
             Ok(Frame::JoinToken) if self.without.has(Deviation::JoinSends) => {
@@ -150,12 +150,12 @@ impl<S: Service, U: Service> Server<S, U> {
                 | Frame::Error(_)
                 | Frame::ConnectionId(_),
             )
-            | Err(_) => self.hand_on(now, from, payload),
+            | Err(_) => self.emit(now, from, payload),
         }
     }
 
     /// Gives a datagram to whom its source belongs; `streams` has those of strangers.
-    fn hand_on(&mut self, now: Duration, from: SocketAddr, payload: &[u8]) {
+    fn emit(&mut self, now: Duration, from: SocketAddr, payload: &[u8]) {
         let input = Input::Datagram { from, payload };
         match self.admission.place(from) {
             Some(Place::Connected(Side::Receive)) => self.uploads.handle(now, input),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{At, Connection, MOST_STREAMS, index, late};
 use crate::MonitorSettings;
 use crate::proton::monitor::exchange::{Exchange, Word};
-use crate::proton::monitor::findings::Say;
+use crate::proton::monitor::findings::ObservationSink;
 use crate::proton::{IDLE_TIMEOUT, OPERATION};
 use crate::requirement::Role;
 
@@ -20,16 +20,26 @@ pub(super) type Pair = (Word, Word);
 
 impl Connection {
     /// Requests that the server has had for longer than it may answer them, at a packet of it.
-    pub(super) fn unanswered(&mut self, at: At, settings: &MonitorSettings, say: Say<'_>) {
+    pub(super) fn unanswered(
+        &mut self,
+        at: At,
+        settings: &MonitorSettings,
+        emit: ObservationSink<'_>,
+    ) {
         let limit = late(OPERATION, settings);
         for (requirement, what, word) in self.overdue(at.time, limit, settings) {
             let got = format!("none, and the connection goes on after {limit:?}");
-            self.missing(requirement, what, word, got, at, settings, say);
+            self.missing(requirement, what, word, got, at, settings, emit);
         }
     }
 
     /// The same at the client's close with code 4, which says that it waited as long as it had to.
-    pub(super) fn given_up(&mut self, at: At, settings: &MonitorSettings, say: Say<'_>) {
+    pub(super) fn given_up(
+        &mut self,
+        at: At,
+        settings: &MonitorSettings,
+        emit: ObservationSink<'_>,
+    ) {
         let alive =
             self.last[index(Role::Responder)].map(|last| last + late(IDLE_TIMEOUT, settings));
         if alive < Some(at.time) {
@@ -38,7 +48,7 @@ impl Connection {
         let limit = OPERATION - TOGETHER;
         for (requirement, what, word) in self.overdue(at.time, limit, settings) {
             let got = "none until the client closed with code 4".to_owned();
-            self.missing(requirement, what, word, got, at, settings, say);
+            self.missing(requirement, what, word, got, at, settings, emit);
         }
     }
 
@@ -76,7 +86,7 @@ impl Connection {
         got: String,
         at: At,
         settings: &MonitorSettings,
-        say: Say<'_>,
+        emit: ObservationSink<'_>,
     ) {
         if self.is_held_back()
             || self.armed.len() >= MOST_STREAMS
@@ -84,36 +94,37 @@ impl Connection {
         {
             return;
         }
-        let act = self.act(Role::Responder, at);
+        let occurrence = self.occurrence(Role::Responder, at);
         let expected = format!(
             "an answer within 5 min to {what} {} of packet {}",
             word.value, word.packet
         );
         if requirement == "PR-A-01" && settings.mode.is_none() {
-            self.findings.doubt(requirement, act, expected, got, say);
+            self.findings
+                .doubt(requirement, occurrence, expected, got, emit);
         } else {
-            self.found(requirement, act, expected, got, say);
+            self.found(requirement, occurrence, expected, got, emit);
         }
     }
 
     /// An event was acked.
-    pub(super) fn acked(&mut self, pair: Pair, say: Say<'_>) {
+    pub(super) fn acked(&mut self, pair: Pair, emit: ObservationSink<'_>) {
         self.last_acked = Some(pair);
         if let Some(committed) = self.last_committed {
-            self.events_go_on(committed, pair, say);
+            self.events_go_on(committed, pair, emit);
         }
     }
 
     /// A commit was answered.
-    pub(super) fn committed(&mut self, pair: Pair, say: Say<'_>) {
+    pub(super) fn committed(&mut self, pair: Pair, emit: ObservationSink<'_>) {
         self.last_committed = Some(pair);
         if let Some(acked) = self.last_acked {
-            self.events_go_on(pair, acked, say);
+            self.events_go_on(pair, acked, emit);
         }
     }
 
     /// PR-T-02: an event that waits as long as a commit does, and is acked with its answer.
-    fn events_go_on(&mut self, commit: Pair, event: Pair, say: Say<'_>) {
+    fn events_go_on(&mut self, commit: Pair, event: Pair, emit: ObservationSink<'_>) {
         let long = |(asked, answer): Pair| answer.time > asked.time + LONG;
         let ((asked, answer), (sent, ack)) = (commit, event);
         if !long(commit) || sent.time < asked.time || sent.time > answer.time {
@@ -127,27 +138,28 @@ impl Connection {
                 packet: ack.packet,
                 time: ack.time,
             };
-            let act = self.act(Role::Responder, at);
+            let occurrence = self.occurrence(Role::Responder, at);
             let expected = format!(
                 "event {} acked while commit {} is worked on",
                 sent.value, asked.value
             );
             let waited = ack.time.saturating_sub(sent.time).as_secs();
             let got = format!("an ack after {waited} s, with the commit's answer");
-            self.found("PR-T-02", act, expected, got, say);
+            self.found("PR-T-02", occurrence, expected, got, emit);
         }
     }
 
     /// PR-A-01: a connection on which nothing was pushed for as long as a send may take.
-    pub(super) fn nothing_pushed(&mut self, settings: &MonitorSettings, say: Say<'_>) {
+    pub(super) fn nothing_pushed(&mut self, settings: &MonitorSettings, emit: ObservationSink<'_>) {
         let Some((at, heard)) = self.complete.zip(self.heard()) else {
             return;
         };
         let long = heard > at.time + late(OPERATION, settings);
         if settings.mode.as_deref() == Some("push") && long && self.items == 0 && !self.asks {
-            let act = self.act(Role::Responder, at);
+            let occurrence = self.occurrence(Role::Responder, at);
             let (expected, got) = ("items without any request", "none in 5 min");
-            self.findings.doubt("PR-A-01", act, expected, got, say);
+            self.findings
+                .doubt("PR-A-01", occurrence, expected, got, emit);
         }
     }
 }

@@ -5,7 +5,7 @@ use shakedown_wire::quic::{Acknowledged, Packet};
 use super::{At, Connection, MOST_STREAMS, index, late};
 use crate::MonitorSettings;
 use crate::proton::monitor::due::Due;
-use crate::proton::monitor::findings::Say;
+use crate::proton::monitor::findings::ObservationSink;
 use crate::proton::{IDENTIFICATION, IDLE_TIMEOUT, KEEP_ALIVE, Kind, OPERATION, SETUP};
 use crate::requirement::Role;
 
@@ -48,7 +48,7 @@ impl Connection {
         packet: &Packet,
         at: At,
         settings: &MonitorSettings,
-        say: Say<'_>,
+        emit: ObservationSink<'_>,
     ) {
         let by = packet.by.into();
         self.packets += 1;
@@ -56,15 +56,15 @@ impl Connection {
         *last = (*last).max(Some(at.time));
         self.read[index(by)] |= packet.is_of_the_application();
         if self.is_read() && self.agreed.is_some() {
-            self.findings.open(say);
+            self.findings.open(emit);
         }
         self.numbers(packet, at);
         if self.closed.is_some() {
-            self.conclude(settings, say);
+            self.conclude(settings, emit);
             return;
         }
         if by == Role::Responder {
-            self.unanswered(at, settings, say);
+            self.unanswered(at, settings, emit);
         }
         self.kept_alive(by, at, settings);
         self.arm(at.time, settings);
@@ -77,12 +77,12 @@ impl Connection {
             .cloned()
             .collect();
         self.dues.retain(|due| !overdue(due));
-        let act = self.act(by, at);
+        let occurrence = self.occurrence(by, at);
         for due in broken {
             let got = format!("it goes on after packet {}", due.packet);
-            self.found(due.requirement, act, due.wanted(), got, say);
+            self.found(due.requirement, occurrence, due.wanted(), got, emit);
         }
-        self.vanished(by, at, settings, say);
+        self.vanished(by, at, settings, emit);
         match by {
             Role::Initiator => self.idle_restarted = None,
             Role::Responder if packet.ack_eliciting => {
@@ -168,7 +168,13 @@ impl Connection {
     /// three of its probe timeouts where those are longer (RFC 9000, section 10.1), each of which may be three
     /// times the longest round trip, which that of a handshake with losses may be (RFC 9002, sections 5.3 and
     /// 6.2.1).
-    fn vanished(&mut self, by: Role, at: At, settings: &MonitorSettings, say: Say<'_>) {
+    fn vanished(
+        &mut self,
+        by: Role,
+        at: At,
+        settings: &MonitorSettings,
+        emit: ObservationSink<'_>,
+    ) {
         let round_trip = self.round_trip();
         let longest = round_trip.max(self.handshake_delay);
         let gone = IDLE_TIMEOUT.max(longest * 9);
@@ -178,11 +184,11 @@ impl Connection {
         let kept = client + KEEP_ALIVE;
         let since = self.idle_restarted.map_or(kept, |sent| sent.max(kept));
         if by == Role::Responder && at.time > since + late(gone, settings) + round_trip {
-            let act = self.act(by, at);
+            let occurrence = self.occurrence(by, at);
             let silent = at.time.saturating_sub(client).as_secs_f64();
             let got = format!("a packet {silent:.1} s after the client's last one");
             let expected = "a client that is silent given up after 5 s";
-            self.found("PR-C-05", act, expected, got, say);
+            self.found("PR-C-05", occurrence, expected, got, emit);
         }
     }
 

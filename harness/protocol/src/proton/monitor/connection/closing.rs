@@ -5,7 +5,7 @@ use crate::MonitorSettings;
 use crate::monitor::{NetworkCounts, Session};
 use crate::proton::monitor::Code;
 use crate::proton::monitor::exchange::Exchange;
-use crate::proton::monitor::findings::{Act, Say};
+use crate::proton::monitor::findings::{ObservationSink, Occurrence};
 use crate::proton::{IDENTIFICATION, IDLE_TIMEOUT, SETUP, STARTUP_DELAY};
 use crate::requirement::Role;
 use crate::streams::CONNECTION_REFUSED;
@@ -23,12 +23,12 @@ impl Connection {
         code: Code,
         at: At,
         settings: &MonitorSettings,
-        say: Say<'_>,
+        emit: ObservationSink<'_>,
     ) {
         let close = Close { by, code, at };
         self.over[index(by)].get_or_insert(at.time);
         let Some(first) = self.closed else {
-            self.silent_until(by.peer(), at.time, settings, say);
+            self.silent_until(by.peer(), at.time, settings, emit);
             self.arm(at.time, settings);
             self.closed = Some(close);
             self.closing = Some(close);
@@ -39,9 +39,9 @@ impl Connection {
             self.keeps(close, settings);
         } else if by == Role::Responder && first.code.differs_from(code) {
             // PR-R-03
-            let act = self.act(by, at);
+            let occurrence = self.occurrence(by, at);
             let expected = format!("one close, which was with {}", first.code);
-            self.found("PR-R-03", act, expected, code.to_string(), say);
+            self.found("PR-R-03", occurrence, expected, code.to_string(), emit);
         }
     }
 
@@ -59,7 +59,7 @@ impl Connection {
         party: Role,
         end: Duration,
         settings: &MonitorSettings,
-        say: Say<'_>,
+        emit: ObservationSink<'_>,
     ) {
         let heard = self.last[index(party.peer())];
         let Some(heard) = heard.filter(|_| settings.supervised && self.closed.is_none()) else {
@@ -80,12 +80,12 @@ impl Connection {
                 packet: due.packet,
                 time: until,
             };
-            let act = Act {
+            let occurrence = Occurrence {
                 silence: Some(off),
-                ..self.act(party, at)
+                ..self.occurrence(party, at)
             };
             let got = format!("nothing of the kind after packet {}", due.packet);
-            self.found(due.requirement, act, due.wanted(), got, say);
+            self.found(due.requirement, occurrence, due.wanted(), got, emit);
         }
     }
 
@@ -113,22 +113,22 @@ impl Connection {
     }
 
     /// Reports the first close.
-    pub(super) fn conclude(&mut self, settings: &MonitorSettings, say: Say<'_>) {
+    pub(super) fn conclude(&mut self, settings: &MonitorSettings, emit: ObservationSink<'_>) {
         let Some(close) = self.closing.take() else {
             return;
         };
         let Close { by, code, at } = close;
         if (by, code) == (Role::Initiator, Code::Application(4)) {
-            self.given_up(at, settings, say);
+            self.given_up(at, settings, emit);
         }
         if self.keeps(close, settings) {
             return;
         }
         let Code::Application(number) = code else {
-            self.closed_by_quic(close, say);
+            self.closed_by_quic(close, emit);
             return;
         };
-        let act = self.act(by, at);
+        let occurrence = self.occurrence(by, at);
         if let Some(due) = self.dues.iter().find(|due| due.party == by).cloned() {
             // 0xFF is an unknown discriminator for a server that offers no reset.
             let others = (number == 7 && self.superseded)
@@ -148,42 +148,44 @@ impl Connection {
             let other = ends || starts || (!due.is_known() && !self.is_unexplained(by, number));
             if other {
                 self.findings
-                    .doubt(due.requirement, act, expected, got, say);
+                    .doubt(due.requirement, occurrence, expected, got, emit);
             } else {
-                self.found(due.requirement, act, expected, got, say);
+                self.found(due.requirement, occurrence, expected, got, emit);
             }
         } else if number > 7 {
             let expected = "a close code from 0 to 7";
             let got = code.to_string();
-            self.findings.breach("PR-C-03", act, expected, got, say);
+            self.findings
+                .breach("PR-C-03", occurrence, expected, got, emit);
         } else if (by, number) == (Role::Responder, 1)
             && self.complete.is_some()
             && self.is_out_of_order()
         {
             let expected = "streams taken in any order";
-            self.found("PR-S-02", act, expected, code.to_string(), say);
+            self.found("PR-S-02", occurrence, expected, code.to_string(), emit);
         } else if self.is_unexplained(by, number) {
             let expected = "what the code is for, before it";
             let got = code.to_string();
-            self.findings.doubt("PR-C-03", act, expected, got, say);
+            self.findings
+                .doubt("PR-C-03", occurrence, expected, got, emit);
         }
     }
 
     /// QUIC closes where the application owes a close.
-    fn closed_by_quic(&mut self, close: Close, say: Say<'_>) {
+    fn closed_by_quic(&mut self, close: Close, emit: ObservationSink<'_>) {
         let Close { by, code, at } = close;
         let Some(due) = self.dues.iter().find(|due| due.party == by).cloned() else {
             return;
         };
-        let act = self.act(by, at);
+        let occurrence = self.occurrence(by, at);
         let (expected, got) = (due.wanted(), code.to_string());
         // Without an error a side ends, and one that began anew knows nothing of what it owes.
         let ends = matches!(code, Code::Transport(0) | Code::StatelessReset);
         if ends || due.is_with_any() || !due.is_known() {
             self.findings
-                .doubt(due.requirement, act, expected, got, say);
+                .doubt(due.requirement, occurrence, expected, got, emit);
         } else {
-            self.found(due.requirement, act, expected, got, say);
+            self.found(due.requirement, occurrence, expected, got, emit);
         }
     }
 
@@ -240,38 +242,39 @@ impl Connection {
     pub(in super::super) fn end(
         mut self,
         settings: &MonitorSettings,
-        say: Say<'_>,
+        emit: ObservationSink<'_>,
     ) -> Option<Session> {
-        self.conclude(settings, say);
+        self.conclude(settings, emit);
         if self.foreign || !(self.offered || self.agreed.is_some()) {
             return None;
         }
-        self.surplus("PR-E-01", &self.event.clone(), "an ack for each id", say);
+        self.surplus("PR-E-01", &self.event.clone(), "an ack for each id", emit);
         self.surplus(
             "PR-K-01",
             &self.commit.clone(),
             "an answer for each request",
-            say,
+            emit,
         );
         if settings.mode.as_deref() == Some("pull") {
             self.surplus(
                 "PR-A-01",
                 &self.action.clone(),
                 "an item for each request",
-                say,
+                emit,
             );
         }
-        self.nothing_pushed(settings, say);
-        if let Some(blind) = self.blind() {
-            let act = self.act(Role::Initiator, self.first);
-            let mut doubtful = self.findings.close(say);
+        self.nothing_pushed(settings, emit);
+        if let Some(unjudged) = self.unjudged() {
+            let occurrence = self.occurrence(Role::Initiator, self.first);
+            let mut doubtful = self.findings.close(emit);
             doubtful.extend(["PR-C-06", "PR-E-04", "PR-S-01"]);
             for requirement in doubtful {
-                let (expected, got) = ("the secrets of both sides", blind.to_string());
-                self.findings.doubt(requirement, act, expected, got, say);
+                let (expected, got) = ("the secrets of both sides", unjudged.to_string());
+                self.findings
+                    .doubt(requirement, occurrence, expected, got, emit);
             }
         } else {
-            self.findings.open(say);
+            self.findings.open(emit);
         }
         Some(Session {
             protocol: "proton",
@@ -294,7 +297,7 @@ impl Connection {
         requirement: &'static str,
         exchange: &Exchange,
         expected: &str,
-        say: Say<'_>,
+        emit: ObservationSink<'_>,
     ) {
         let Some(word) = exchange.early.front().filter(|_| !exchange.over) else {
             return;
@@ -303,8 +306,8 @@ impl Connection {
             packet: word.packet,
             time: word.time,
         };
-        let act = self.act(Role::Responder, at);
+        let occurrence = self.occurrence(Role::Responder, at);
         let got = format!("{} beyond them", word.value);
-        self.found(requirement, act, expected, got, say);
+        self.found(requirement, occurrence, expected, got, emit);
     }
 }

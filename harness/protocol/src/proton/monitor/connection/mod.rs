@@ -16,9 +16,9 @@ use shakedown_wire::quic;
 use super::at::{At, late};
 use super::due::Due;
 use super::exchange::{Exchange, Word};
-use super::findings::{Act, Findings, Say};
-use super::{Code, Kind, Words};
-use crate::monitor::{Blind, Unread};
+use super::findings::{Findings, ObservationSink, Occurrence};
+use super::{Code, Kind, U32Reader};
+use crate::monitor::{UnjudgedConnection, Unread};
 use crate::proton::PROTOCOL;
 use crate::requirement::Role;
 
@@ -47,8 +47,8 @@ struct Stream {
     client_lost: bool,
     /// The first byte of a u32 of the client that is not complete.
     rest: Option<At>,
-    client: Words,
-    server: Words,
+    client: U32Reader,
+    server: U32Reader,
     /// The server's data before the stream is identified.
     early: Vec<(At, Vec<u8>)>,
 }
@@ -209,12 +209,12 @@ impl Connection {
         }
     }
 
-    pub(super) const fn act(&self, party: Role, at: At) -> Act {
+    pub(super) const fn occurrence(&self, party: Role, at: At) -> Occurrence {
         let address = match party {
             Role::Initiator => self.client,
             Role::Responder => self.server,
         };
-        Act {
+        Occurrence {
             party,
             address,
             packet: at.packet,
@@ -261,23 +261,25 @@ impl Connection {
     }
 
     /// Why it cannot be judged: nothing of a side could be read, or not which protocol it is.
-    pub(super) fn blind(&self) -> Option<Blind> {
-        Blind::of(PROTOCOL.id, self.unread, self.read, self.agreed.is_some())
+    pub(super) fn unjudged(&self) -> Option<UnjudgedConnection> {
+        UnjudgedConnection::of(PROTOCOL.id, self.unread, self.read, self.agreed.is_some())
     }
 
     /// Says that a requirement is broken, or not judged for sure where something was not seen.
     pub(super) fn found(
         &mut self,
         requirement: &'static str,
-        act: Act,
+        occurrence: Occurrence,
         expected: impl Into<String>,
         got: impl Into<String>,
-        say: Say<'_>,
+        emit: ObservationSink<'_>,
     ) {
         if self.is_unsure() {
-            self.findings.doubt(requirement, act, expected, got, say);
+            self.findings
+                .doubt(requirement, occurrence, expected, got, emit);
         } else {
-            self.findings.breach(requirement, act, expected, got, say);
+            self.findings
+                .breach(requirement, occurrence, expected, got, emit);
         }
     }
 

@@ -3,8 +3,8 @@ use std::time::Duration;
 use super::{At, Connection, MOST_STREAMS, Stream, late};
 use crate::MonitorSettings;
 use crate::proton::monitor::due::Due;
-use crate::proton::monitor::findings::Say;
-use crate::proton::{IDENTIFICATION, Kind, PROTOCOL, RESET, SETUP, Words};
+use crate::proton::monitor::findings::ObservationSink;
+use crate::proton::{IDENTIFICATION, Kind, PROTOCOL, RESET, SETUP, U32Reader};
 use crate::requirement::Role;
 
 impl Connection {
@@ -14,17 +14,18 @@ impl Connection {
         by: Role,
         unidirectional: bool,
         at: At,
-        say: Say<'_>,
+        emit: ObservationSink<'_>,
     ) {
         if unidirectional {
-            self.not_admitted(by, at, "a unidirectional stream", say);
+            self.not_admitted(by, at, "a unidirectional stream", emit);
             return;
         }
         if by == Role::Responder {
-            let act = self.act(by, at);
+            let occurrence = self.occurrence(by, at);
             let expected = "streams opened by the client alone";
             let got = format!("stream {stream} opened by the server");
-            self.findings.doubt("PR-S-01", act, expected, got, say);
+            self.findings
+                .doubt("PR-S-01", occurrence, expected, got, emit);
             return;
         }
         let ordinary = self.streams.values().filter(|one| !one.resets).count();
@@ -38,18 +39,18 @@ impl Connection {
                 void: surplus,
                 client_lost: false,
                 rest: None,
-                client: Words::default(),
-                server: Words::default(),
+                client: U32Reader::default(),
+                server: U32Reader::default(),
                 early: Vec::new(),
             };
             self.streams.insert(stream, new);
         }
         if surplus {
             // PR-S-01, PR-S-04
-            let act = self.act(by, at);
+            let occurrence = self.occurrence(by, at);
             let got = format!("stream {stream} as the fourth");
             self.findings
-                .breach("PR-S-01", act, "three streams", got, say);
+                .breach("PR-S-01", occurrence, "three streams", got, emit);
             let why = "there is a fourth stream".to_owned();
             let peer = Role::Responder;
             self.owe(Due::new("PR-S-04", peer, at, why).with(&[1]).or_refused());
@@ -57,10 +58,17 @@ impl Connection {
     }
 
     /// PR-S-07
-    pub(in super::super) fn not_admitted(&mut self, by: Role, at: At, what: &str, say: Say<'_>) {
-        let act = self.act(by, at);
+    pub(in super::super) fn not_admitted(
+        &mut self,
+        by: Role,
+        at: At,
+        what: &str,
+        emit: ObservationSink<'_>,
+    ) {
+        let occurrence = self.occurrence(by, at);
         let expected = "bidirectional streams alone";
-        self.findings.breach("PR-S-07", act, expected, what, say);
+        self.findings
+            .breach("PR-S-07", occurrence, expected, what, emit);
         let why = format!("{what} came");
         let peer = by.peer();
         self.owe(Due::new("PR-S-07", peer, at, why).with(&[5]).or_refused());
@@ -73,7 +81,7 @@ impl Connection {
         bytes: &'b [u8],
         at: At,
         settings: &MonitorSettings,
-        say: Say<'_>,
+        emit: ObservationSink<'_>,
     ) -> &'b [u8] {
         let Some(stream) = self.streams.get_mut(&id) else {
             return &[];
@@ -102,7 +110,7 @@ impl Connection {
             self.reset = true;
             return match rest.is_empty() {
                 true => rest,
-                false => self.name(id, rest, at, settings, say),
+                false => self.name(id, rest, at, settings, emit),
             };
         }
         match Kind::from_number(byte) {
@@ -120,10 +128,11 @@ impl Connection {
                     ),
                     None => ("PR-S-03", format!("{byte:#04x} names no stream")),
                 };
-                let act = self.act(Role::Initiator, at);
+                let occurrence = self.occurrence(Role::Initiator, at);
                 let expected = "one stream of each kind: 1, 2 and 3";
                 let got = format!("{byte:#04x} as the first byte of stream {id}");
-                self.findings.breach("PR-S-01", act, expected, got, say);
+                self.findings
+                    .breach("PR-S-01", occurrence, expected, got, emit);
                 let server = Role::Responder;
                 let refusable = requirement == "PR-S-04";
                 // 0xFF in a wrong place is also a breach of the protocol.

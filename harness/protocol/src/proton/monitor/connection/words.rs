@@ -2,7 +2,7 @@ use super::{At, Connection, late};
 use crate::MonitorSettings;
 use crate::proton::monitor::due::Due;
 use crate::proton::monitor::exchange::{Exchange, Word};
-use crate::proton::monitor::findings::Say;
+use crate::proton::monitor::findings::ObservationSink;
 use crate::proton::{Kind, OPERATION};
 use crate::requirement::Role;
 
@@ -17,22 +17,22 @@ impl Connection {
         bytes: &[u8],
         at: At,
         settings: &MonitorSettings,
-        say: Say<'_>,
+        emit: ObservationSink<'_>,
     ) {
         self.talked = Some(at.time);
         let was_named = self.is_named(id);
         let rest = match by {
-            Role::Initiator => self.name(id, bytes, at, settings, say),
+            Role::Initiator => self.name(id, bytes, at, settings, emit),
             Role::Responder => bytes,
         };
-        self.said(id, by, rest, at, settings, say);
+        self.said(id, by, rest, at, settings, emit);
         if !was_named && self.is_named(id) {
             let early = self
                 .streams
                 .get_mut(&id)
                 .map(|stream| std::mem::take(&mut stream.early));
             for (at, bytes) in early.into_iter().flatten() {
-                self.said(id, Role::Responder, &bytes, at, settings, say);
+                self.said(id, Role::Responder, &bytes, at, settings, emit);
             }
         }
     }
@@ -51,7 +51,7 @@ impl Connection {
         rest: &[u8],
         at: At,
         settings: &MonitorSettings,
-        say: Say<'_>,
+        emit: ObservationSink<'_>,
     ) {
         let Some(stream) = self.streams.get_mut(&id).filter(|stream| !stream.void) else {
             return;
@@ -103,15 +103,15 @@ impl Connection {
                 time: at.time,
             };
             match (kind, by) {
-                (Kind::Event, Role::Initiator) => self.id(word, say),
-                (Kind::Event, Role::Responder) => self.ack(word, say),
+                (Kind::Event, Role::Initiator) => self.id(word, emit),
+                (Kind::Event, Role::Responder) => self.ack(word, emit),
                 (Kind::StateCommit, Role::Initiator) => {
                     let _ = self.commit.ask(word);
                 }
                 (Kind::StateCommit, Role::Responder) => {
                     self.findings.judge("PR-K-01");
                     if let Some(pair) = self.commit.answer(word) {
-                        self.committed(pair, say);
+                        self.committed(pair, emit);
                     }
                 }
                 (Kind::Action, Role::Initiator) => {
@@ -132,7 +132,7 @@ impl Connection {
     }
 
     /// PR-E-02, PR-E-04, PR-E-05
-    fn id(&mut self, word: Word, say: Say<'_>) {
+    fn id(&mut self, word: Word, emit: ObservationSink<'_>) {
         if self.refused_id.is_some() {
             return;
         }
@@ -148,12 +148,12 @@ impl Connection {
             if let Some((asked, answer)) = self.event.ask(word) {
                 let of = |due: &Due| due.requirement == "PR-E-03" && due.packet == answer.packet;
                 self.dues.retain(|due| !of(due));
-                self.compare(asked, answer, say);
+                self.compare(asked, answer, emit);
             }
             return;
         }
         self.refused_id = Some(id);
-        let act = self.act(Role::Initiator, at);
+        let occurrence = self.occurrence(Role::Initiator, at);
         let requirement = match last {
             u32::MAX => "PR-E-05",
             _ => "PR-E-04",
@@ -163,32 +163,32 @@ impl Connection {
             _ => format!("an id above {last}"),
         };
         self.findings
-            .breach(requirement, act, expected, format!("{id}"), say);
+            .breach(requirement, occurrence, expected, format!("{id}"), emit);
         let why = format!("id {id} is not above {last}");
         let server = Role::Responder;
         self.owe(Due::new("PR-E-02", server, at, why).with(&[5]));
     }
 
-    fn ack(&mut self, word: Word, say: Say<'_>) {
+    fn ack(&mut self, word: Word, emit: ObservationSink<'_>) {
         let at = At {
             packet: word.packet,
             time: word.time,
         };
         if self.event.asked.is_empty() && self.refused_id == Some(word.value) {
-            let act = self.act(Role::Responder, at);
+            let occurrence = self.occurrence(Role::Responder, at);
             let got = format!("an ack of {}", word.value);
             self.findings.breach(
                 "PR-E-02",
-                act,
+                occurrence,
                 "no ack of an id that does not rise",
                 got,
-                say,
+                emit,
             );
             self.event.over = true;
             return;
         }
         if let Some((asked, answer)) = self.event.answer(word) {
-            self.compare(asked, answer, say);
+            self.compare(asked, answer, emit);
         } else if !self.event.over {
             let why = format!(
                 "an ack of {} without an event that waits for one",
@@ -199,22 +199,23 @@ impl Connection {
     }
 
     /// PR-E-01
-    fn compare(&mut self, asked: Word, answer: Word, say: Say<'_>) {
+    fn compare(&mut self, asked: Word, answer: Word, emit: ObservationSink<'_>) {
         self.findings.judge("PR-E-01");
         if asked.value == answer.value {
-            self.acked((asked, answer), say);
+            self.acked((asked, answer), emit);
             return;
         }
         let at = At {
             packet: answer.packet,
             time: answer.time,
         };
-        let act = self.act(Role::Responder, at);
+        let occurrence = self.occurrence(Role::Responder, at);
         let (expected, got) = (
             format!("an ack of {}", asked.value),
             answer.value.to_string(),
         );
-        self.findings.breach("PR-E-01", act, expected, got, say);
+        self.findings
+            .breach("PR-E-01", occurrence, expected, got, emit);
         self.event.over = true;
         let why = format!("the ack of {} has id {}", asked.value, answer.value);
         self.wrong_ack(at, why);

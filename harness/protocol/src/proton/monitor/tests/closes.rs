@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use shakedown_wire::quic::{self, EventKind, Flow, Why};
+use shakedown_wire::quic::{self, EventKind, Flow, UnreadableReason};
 
 use super::rig::Rig;
 use super::shown;
@@ -207,7 +207,7 @@ fn silence_where_a_close_had_to_come_breaks_it_in_a_supervised_capture() {
 #[test]
 fn what_cannot_be_read_may_be_the_close() {
     let mut rig = Rig::set_up().fin(0, Client);
-    rig.shows(shown::unreadable(Server, Why::NotQuic));
+    rig.shows(shown::unreadable(Server, UnreadableReason::NotQuic));
     let told = rig.alive(6, &[1]).end();
     assert_eq!((told.findings.len(), told.doubts), (0, vec!["PR-S-08"]));
 }
@@ -233,7 +233,7 @@ fn a_client_that_vanishes_is_given_up() {
 #[test]
 fn without_secrets_nothing_is_judged_and_that_is_said() {
     let mut rig = Rig::new().opened(1, 5_000);
-    rig.shows(shown::unreadable(Server, Why::NoSecrets));
+    rig.shows(shown::unreadable(Server, UnreadableReason::NoSecrets));
     let told = rig.end();
     assert_eq!(told.findings, []);
     assert_eq!(told.doubts, ["PR-C-06", "PR-E-04", "PR-S-01"]);
@@ -325,7 +325,7 @@ fn with_the_secrets_of_one_side_nothing_is_judged() {
         rig.shows(shown::opened(stream, Client));
         rig.packet_alone(Server);
     }
-    rig.shows(shown::unreadable(Client, Why::NoSecrets));
+    rig.shows(shown::unreadable(Client, UnreadableReason::NoSecrets));
     let told = rig.after(10, Server).end();
     assert_eq!(told.findings, []);
     assert!(told.doubts.contains(&"PR-S-01"), "{told:?}");

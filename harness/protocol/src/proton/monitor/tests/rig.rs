@@ -252,7 +252,7 @@ impl Rig {
         let said = &mut self.said;
         self.monitor.finish(self.now, &mut |one| said.push(one));
         let mut told = Heard {
-            without_secrets: self.monitor.blind().values().sum(),
+            without_secrets: self.monitor.unjudged().values().sum(),
             ..Heard::default()
         };
         for one in self.said {

@@ -1,6 +1,6 @@
 //! What a capture can show of a connection, in short.
 
-use shakedown_wire::quic::{CloseCode, EventKind, Flow, Lost, Unreadable, Why};
+use shakedown_wire::quic::{CloseCode, EventKind, Flow, Lost, Unreadable, UnreadableReason};
 
 use crate::requirement::Role;
 
@@ -100,7 +100,7 @@ pub(super) fn closed_by_quic(by: Role, code: u64) -> EventKind<'static> {
     EventKind::ConnectionClosed { by, code, reason }
 }
 
-pub(super) fn unreadable(by: Role, why: Why) -> EventKind<'static> {
+pub(super) fn unreadable(by: Role, why: UnreadableReason) -> EventKind<'static> {
     EventKind::Unreadable(Unreadable {
         why,
         by: Some(by.into()),

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::proton::{Kind, Words};
+use crate::proton::{Kind, U32Reader};
 use crate::sending::Sending;
 use crate::streams::{ConnectionNumber, StreamId};
 
@@ -22,7 +22,7 @@ pub(super) struct Link {
 /// A stream, and what is asked on it.
 #[derive(Debug)]
 pub(super) struct RequestStream<T> {
-    pub(super) words: Words,
+    pub(super) words: U32Reader,
     pub(super) sending: Sending,
     /// What is not answered yet, and when it must be at the latest.
     pub(super) asked: VecDeque<(Duration, T)>,
@@ -31,7 +31,7 @@ pub(super) struct RequestStream<T> {
 impl<T> Default for RequestStream<T> {
     fn default() -> Self {
         Self {
-            words: Words::default(),
+            words: U32Reader::default(),
             sending: Sending::default(),
             asked: VecDeque::new(),
         }
@@ -68,7 +68,7 @@ impl Link {
         }
     }
 
-    pub(super) const fn words(&mut self, kind: Kind) -> &mut Words {
+    pub(super) const fn words(&mut self, kind: Kind) -> &mut U32Reader {
         match kind {
             Kind::Event => &mut self.event.words,
             Kind::StateCommit => &mut self.commit.words,

@@ -5,18 +5,18 @@ use super::frame::{FRAME, FrameHeader};
 use super::media_reader::MediaReader;
 use super::message::Envelope;
 use super::message_reader::{MAX_MESSAGE, MessageReader};
-use crate::stream_words::{ReadsStream, Said, StreamWords};
+use crate::stream_decoder::{StreamDecoder, StreamDecoders, StreamFrame};
 use crate::streams::StreamId;
 use crate::vocabulary::{Described, describe};
-use crate::web::{WebCode, WebWords, from_http3};
+use crate::web::{WebCode, WebStreamDecoder, from_http3};
 
-/// What is said on the streams of a connection, and in those of its sessions.
-pub const STREAM_WORDS: StreamWords = StreamWords {
+/// Decoders of the streams of a connection and of its sessions.
+pub const STREAM_DECODERS: StreamDecoders = StreamDecoders {
     reader: |stream| {
-        let content = Box::new(Content::new(stream));
-        Some(Box::new(WebWords::new(stream, content)))
+        let content = Box::new(SessionDecoder::new(stream));
+        Some(Box::new(WebStreamDecoder::new(stream, content)))
     },
-    content: |stream| Some(Box::new(Content::new(stream))),
+    content: |stream| Some(Box::new(SessionDecoder::new(stream))),
     datagram: |by, bytes| {
         let mut reader = Reader::new(bytes);
         let quarter = reader.quic_varint("quarter stream id").ok()?;
@@ -50,29 +50,29 @@ fn in_datagram(by: quic::Role, bytes: &[u8]) -> Result<Described, DecodeError> {
     envelope.decode(bytes, 0)
 }
 
-/// Bytes that tell media from messages: the magic of the one, or a length.
-const TELLING: usize = 4;
+/// Bytes that distinguish media from messages: the magic, or a length.
+const PREFIX: usize = 4;
 
-/// Reads both directions of a stream of a session. On a bidirectional one both ends speak signaling. A
-/// unidirectional one is of media if it says so, or else says something of authentication: no message is as
-/// long as the magic would have it.
+/// Decodes both directions of a stream of a session. A bidirectional stream carries signaling. A unidirectional one
+/// carries media if it begins with the magic, and else authentication: no message is as long as the magic read as a
+/// length.
 #[derive(Debug)]
-struct Content {
+struct SessionDecoder {
     id: StreamId,
     directions: [Option<Direction>; 2],
 }
 
-/// What one end says.
+/// The state of one direction.
 #[derive(Debug)]
 enum Direction {
-    /// Too few bytes came to know.
-    Begins(Vec<u8>),
+    /// Too few bytes were received.
+    Unidentified(Vec<u8>),
     Messages(MessageReader),
     /// Media, and where the last item ended.
     Media(MediaReader, u64),
 }
 
-impl Content {
+impl SessionDecoder {
     const fn new(stream: u64) -> Self {
         Self {
             id: StreamId(stream),
@@ -83,33 +83,39 @@ impl Content {
     fn begins(&self, by: quic::Role) -> Direction {
         let is_bidirectional = self.id.is_bidirectional();
         match by {
-            _ if !is_bidirectional => Direction::Begins(Vec::new()),
+            _ if !is_bidirectional => Direction::Unidentified(Vec::new()),
             quic::Role::Client => Direction::Messages(MessageReader::new(Envelope::Client)),
             quic::Role::Server => Direction::Messages(MessageReader::new(Envelope::Server)),
         }
     }
 }
 
-impl ReadsStream for Content {
-    fn take(&mut self, by: quic::Role, offset: u64, bytes: &[u8], hand_on: &mut dyn FnMut(Said)) {
+impl StreamDecoder for SessionDecoder {
+    fn take(
+        &mut self,
+        by: quic::Role,
+        offset: u64,
+        bytes: &[u8],
+        emit: &mut dyn FnMut(StreamFrame),
+    ) {
         if offset == 0 {
             self.directions[by.index()] = Some(self.begins(by));
         }
         let Some(mut direction) = self.directions[by.index()].take() else {
             return;
         };
-        match direction.take(by, bytes, hand_on) {
+        match direction.take(by, bytes, emit) {
             Ok(()) => self.directions[by.index()] = Some(direction),
-            Err(error) => hand_on(Said::wrong(error)),
+            Err(error) => emit(StreamFrame::invalid(error)),
         }
     }
 
     fn end(&mut self, by: quic::Role) -> Result<(), DecodeError> {
         match self.directions[by.index()].take() {
             None => Ok(()),
-            Some(Direction::Begins(pending)) => {
+            Some(Direction::Unidentified(pending)) => {
                 let have = pending.len();
-                Err(DecodeError::truncated("beginning", 0, TELLING, have))
+                Err(DecodeError::truncated("beginning", 0, PREFIX, have))
             }
             Some(Direction::Messages(reader)) => reader.finish(),
             Some(Direction::Media(reader, _)) => reader.finish(),
@@ -122,10 +128,10 @@ impl Direction {
         &mut self,
         by: quic::Role,
         bytes: &[u8],
-        hand_on: &mut dyn FnMut(Said),
+        emit: &mut dyn FnMut(StreamFrame),
     ) -> Result<(), DecodeError> {
         match self {
-            Self::Begins(pending) => {
+            Self::Unidentified(pending) => {
                 pending.extend_from_slice(bytes);
                 let Ok(length) = Reader::new(pending).u32_be("length") else {
                     return Ok(());
@@ -140,16 +146,16 @@ impl Direction {
                         Self::Messages(MessageReader::new(Envelope::MediaAuthResult))
                     }
                 };
-                self.take(by, &all, hand_on)
+                self.take(by, &all, emit)
             }
             Self::Messages(reader) => reader.take_placed(bytes, |message, end| {
                 let (end, frame) = (end as u64, Ok(message));
-                hand_on(Said { end, frame });
+                emit(StreamFrame { end, frame });
             }),
             Self::Media(reader, ended) => reader.take(bytes, |item, bytes| {
                 *ended += bytes.len() as u64;
                 let (end, frame) = (*ended, Ok(item.describe(bytes)));
-                hand_on(Said { end, frame });
+                emit(StreamFrame { end, frame });
             }),
         }
     }
@@ -201,7 +207,7 @@ mod tests {
 
     /// What is said, as text with where it ends, where each side's bytes come in pieces of this size.
     fn hear(
-        mut reader: Box<dyn ReadsStream>,
+        mut reader: Box<dyn StreamDecoder>,
         sides: &[(Role, Vec<u8>)],
         size: usize,
     ) -> Vec<String> {
@@ -224,7 +230,7 @@ mod tests {
 
     /// The same however it is cut.
     fn heard(
-        reader: fn(u64) -> Option<Box<dyn ReadsStream>>,
+        reader: fn(u64) -> Option<Box<dyn StreamDecoder>>,
         stream: u64,
         sides: &[(Role, Vec<u8>)],
     ) -> Vec<String> {
@@ -243,7 +249,7 @@ mod tests {
         let answer = encode("StreamSubscribed", &json!({ "stream_id": "a" }));
         for stream in [4, 5] {
             let sides = [(Client, said.clone()), (Server, answer.clone())];
-            let words = heard(STREAM_WORDS.content, stream, &sides);
+            let words = heard(STREAM_DECODERS.content, stream, &sides);
             let expected = [
                 r#"9 UnsubscribeStream {"stream_id":"a"}"#,
                 r#"18 UnsubscribeStream {"stream_id":"a"}"#,
@@ -255,17 +261,17 @@ mod tests {
 
     #[test]
     fn media_and_authentication_are_told_from_each_other() {
-        let words = heard(STREAM_WORDS.content, 2, &[(Client, media())]);
+        let words = heard(STREAM_DECODERS.content, 2, &[(Client, media())]);
         let ends = words.iter().map(|word| word.split('{').next().unwrap());
         assert_eq!(
             Vec::from_iter(ends),
             ["32 STREAM-HEADER ", "87 FRAME ", "142 FRAME "]
         );
         let auth = encode("MediaAuth", &json!({ "connection_token": "a" }));
-        let words = heard(STREAM_WORDS.content, 2, &[(Client, auth)]);
+        let words = heard(STREAM_DECODERS.content, 2, &[(Client, auth)]);
         assert_eq!(words, [r#"7 MediaAuth {"connection_token":"a"}"#]);
         let result = encode("MediaAuthResult", &json!({ "ok": true }));
-        let words = heard(STREAM_WORDS.content, 3, &[(Server, result)]);
+        let words = heard(STREAM_DECODERS.content, 3, &[(Server, result)]);
         assert!(words[0].starts_with("6 MediaAuthResult"), "{words:?}");
     }
 
@@ -273,7 +279,7 @@ mod tests {
     fn the_streams_of_a_session_are_read_behind_its_id() {
         let wide = prefix(stream_type::WEBTRANSPORT, 64);
         let words = heard(
-            STREAM_WORDS.reader,
+            STREAM_DECODERS.reader,
             2,
             &[(Client, [wide, media()].concat())],
         );
@@ -294,7 +300,7 @@ mod tests {
             r#"12 UnsubscribeStream {"stream_id":"a"}"#,
             r#"9 StreamSubscribed {"stream_id":"a"}"#,
         ];
-        assert_eq!(heard(STREAM_WORDS.reader, 4, &sides), expected);
+        assert_eq!(heard(STREAM_DECODERS.reader, 4, &sides), expected);
     }
 
     #[test]
@@ -305,14 +311,14 @@ mod tests {
             frame(frame_type::SETTINGS, &settings),
             frame(frame_type::GOAWAY, &[4]),
         ];
-        let words = heard(STREAM_WORDS.reader, 2, &[(Client, control.concat())]);
+        let words = heard(STREAM_DECODERS.reader, 2, &[(Client, control.concat())]);
         let expected = [
             "1 CONTROL {}",
             r#"7 SETTINGS {"h3_datagram":1,"33":5}"#,
             r#"10 GOAWAY {"id":4}"#,
         ];
         assert_eq!(words, expected);
-        let words = heard(STREAM_WORDS.reader, 6, &[(Client, vec![2, 0x20])]);
+        let words = heard(STREAM_DECODERS.reader, 6, &[(Client, vec![2, 0x20])]);
         assert_eq!(words, ["1 QPACK_ENCODER {}"]);
     }
 
@@ -329,7 +335,11 @@ mod tests {
         ];
         let answer = [headers(&[(":status", "200")]), answer.concat()].concat();
         let asked = [headers(&[(":method", "GET")]), vec![0x21, 2, 9, 9]].concat();
-        let words = heard(STREAM_WORDS.reader, 0, &[(Client, asked), (Server, answer)]);
+        let words = heard(
+            STREAM_DECODERS.reader,
+            0,
+            &[(Client, asked), (Server, answer)],
+        );
         let words: Vec<_> = words
             .iter()
             .map(|word| word.split_once(' ').unwrap().1)
@@ -350,7 +360,7 @@ mod tests {
     #[test]
     fn the_close_of_a_session_is_named_once_whatever_frames_it_stands_in() {
         let sides = [(Client, session()), (Server, session())];
-        let words = heard(STREAM_WORDS.reader, 0, &sides);
+        let words = heard(STREAM_DECODERS.reader, 0, &sides);
         let words: Vec<_> = words
             .iter()
             .map(|word| word.split_once(' ').unwrap().1)
@@ -377,7 +387,7 @@ mod tests {
         #[case] bytes: &[u8],
         #[case] error: &str,
     ) {
-        let words = heard(STREAM_WORDS.reader, stream, &[(by, bytes.to_vec())]);
+        let words = heard(STREAM_DECODERS.reader, stream, &[(by, bytes.to_vec())]);
         let errors: Vec<_> = words
             .iter()
             .filter(|word| word.contains(" at offset "))
@@ -388,7 +398,7 @@ mod tests {
     #[test]
     fn an_answer_is_read_only_where_it_is_known_what_was_opened() {
         let answer = encode("StreamSubscribed", &json!({ "stream_id": "a" }));
-        let mut reader = (STREAM_WORDS.reader)(0).unwrap();
+        let mut reader = (STREAM_DECODERS.reader)(0).unwrap();
         reader.take(Server, 0, &answer, &mut |said| panic!("{said:?}"));
         assert_eq!(reader.end(Server), Ok(()));
     }
@@ -399,6 +409,6 @@ mod tests {
     #[case(0x52e4_a40f_a8ff, None)]
     #[case(7, None)]
     fn codes_have_the_names_of_http_3_or_of_streams(#[case] code: u64, #[case] name: Option<&str>) {
-        assert_eq!((STREAM_WORDS.code)(code), name);
+        assert_eq!((STREAM_DECODERS.code)(code), name);
     }
 }

@@ -5,14 +5,14 @@ use nix::sys::signal::Signal;
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ended {
+pub struct ProcessExit {
     /// Exit status; `None` if a signal ended it.
     pub code: Option<i32>,
     /// The signal that ended it.
     pub signal: Option<i32>,
 }
 
-impl Ended {
+impl ProcessExit {
     /// Unknown.
     pub const UNKNOWN: Self = Self {
         code: None,
@@ -20,7 +20,7 @@ impl Ended {
     };
 }
 
-impl From<ExitStatus> for Ended {
+impl From<ExitStatus> for ProcessExit {
     fn from(status: ExitStatus) -> Self {
         Self {
             code: status.code(),
@@ -29,7 +29,7 @@ impl From<ExitStatus> for Ended {
     }
 }
 
-impl std::fmt::Display for Ended {
+impl std::fmt::Display for ProcessExit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (self.code, self.signal) {
             (Some(code), _) => write!(f, "exit status {code}"),

@@ -1,4 +1,4 @@
-//! Messages as the services say and hear them.
+//! Construction and fields of signaling messages.
 
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -50,8 +50,8 @@ impl LeaveReason {
     }
 }
 
-/// A message behind its length. None where a field cannot hold its value, which none does that is
-/// made here or was read from a message.
+/// A message with its length; empty where a field cannot hold its value, which does not happen for values made here or
+/// read from a message.
 pub(super) fn message(frame: &'static str, fields: Value) -> Vec<u8> {
     let encoded = match &fields {
         Value::Object(fields) => VOCABULARY.encode(frame, fields).ok(),

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shakedown_capture::quic::{CloseCode, Event, EventKind, Role, Why};
+use shakedown_capture::quic::{CloseCode, Event, EventKind, Role, UnreadableReason};
 use shakedown_protocol::PROTOCOLS;
-use shakedown_protocol::stream_words::{ReadsStream, StreamWords};
+use shakedown_protocol::stream_decoder::{StreamDecoder, StreamDecoders};
 use shakedown_protocol::vocabulary::Described;
 
 /// Most connections whose streams are read at a time; of further ones the oldest are given up.
@@ -13,46 +13,46 @@ const MOST_CONNECTIONS: usize = 65_536;
 /// Most streams of a connection that are read.
 const MOST_STREAMS: usize = 64;
 
-/// What one end says on one stream, or in a datagram.
+/// A frame on a stream or in a datagram.
 #[derive(Debug)]
-pub struct StreamWord {
-    /// For a datagram that of its session.
+pub struct DecodedFrame {
+    /// The stream; for a datagram that of its session.
     pub stream: u64,
     pub by: Role,
     pub in_datagram: bool,
-    /// A word, or why its bytes are none.
-    pub word: Result<Described, String>,
+    /// The frame, or its decode error.
+    pub frame: Result<Described, String>,
 }
 
-/// Follows the streams of all connections that agreed on a protocol that is known.
+/// Decodes the streams of all connections with a known ALPN protocol.
 #[derive(Debug, Default)]
-pub(crate) struct Conversations {
-    connections: BTreeMap<u64, Conversation>,
+pub(crate) struct StreamFrames {
+    connections: BTreeMap<u64, ConnectionFrames>,
     /// Connections with packets for which there are no secrets.
     unread: BTreeSet<u64>,
 }
 
 /// The frames on one connection.
 #[derive(Debug)]
-struct Conversation {
-    words: StreamWords,
-    streams: BTreeMap<u64, Box<dyn ReadsStream>>,
+struct ConnectionFrames {
+    decoders: StreamDecoders,
+    streams: BTreeMap<u64, Box<dyn StreamDecoder>>,
 }
 
-impl StreamWord {
-    const fn new(stream: u64, by: Role, word: Result<Described, String>) -> Self {
+impl DecodedFrame {
+    const fn new(stream: u64, by: Role, frame: Result<Described, String>) -> Self {
         Self {
             stream,
             by,
             in_datagram: false,
-            word,
+            frame,
         }
     }
 }
 
-impl Conversations {
-    /// What is complete, or broken, with this event.
-    pub(crate) fn hear(&mut self, event: &Event<'_>) -> Vec<StreamWord> {
+impl StreamFrames {
+    /// The frames that this event completes, and decode errors.
+    pub(crate) fn event(&mut self, event: &Event<'_>) -> Vec<DecodedFrame> {
         let Some(connection) = event.connection else {
             return Vec::new();
         };
@@ -60,12 +60,12 @@ impl Conversations {
             EventKind::ServerHandshake {
                 alpn: Some(alpn), ..
             } => {
-                let Some(words) = words_of(alpn) else {
+                let Some(decoders) = decoders_of(alpn) else {
                     return Vec::new();
                 };
                 let streams = BTreeMap::new();
-                let conversation = Conversation { words, streams };
-                self.connections.entry(connection).or_insert(conversation);
+                let frames = ConnectionFrames { decoders, streams };
+                self.connections.entry(connection).or_insert(frames);
                 if self.connections.len() > MOST_CONNECTIONS {
                     self.connections.pop_first();
                 }
@@ -73,7 +73,7 @@ impl Conversations {
             EventKind::Forgotten => {
                 self.connections.remove(&connection);
             }
-            EventKind::Unreadable(unreadable) if unreadable.why == Why::NoSecrets => {
+            EventKind::Unreadable(unreadable) if unreadable.why == UnreadableReason::NoSecrets => {
                 self.unread.insert(connection);
             }
             EventKind::StreamBytes {
@@ -83,22 +83,22 @@ impl Conversations {
                 bytes,
             } => return self.bytes(connection, stream, by, (offset, bytes)),
             EventKind::StreamFin { stream, by, .. } => {
-                let word = self.end(connection, stream, by).map(Err);
-                let word = word.map(|word| StreamWord::new(stream, by, word));
-                return word.into_iter().collect();
+                let frame = self.end(connection, stream, by).map(Err);
+                let frame = frame.map(|frame| DecodedFrame::new(stream, by, frame));
+                return frame.into_iter().collect();
             }
             EventKind::StreamReset { stream, by, .. }
             | EventKind::StreamLost { stream, by, .. } => {
                 self.end(connection, stream, by);
             }
             EventKind::DatagramFrame { by, bytes } => {
-                let conversation = self.connections.get(&connection);
-                let said = conversation.and_then(|it| (it.words.datagram)(by, bytes));
-                let word = said.map(|(session, said)| StreamWord {
+                let connection = self.connections.get(&connection);
+                let decoded = connection.and_then(|it| (it.decoders.datagram)(by, bytes));
+                let frame = decoded.map(|(session, frame)| DecodedFrame {
                     in_datagram: true,
-                    ..StreamWord::new(session, by, said.map_err(|error| error.to_string()))
+                    ..DecodedFrame::new(session, by, frame.map_err(|error| error.to_string()))
                 });
-                return word.into_iter().collect();
+                return frame.into_iter().collect();
             }
             // A stream has no other content.
             _ => {}
@@ -115,8 +115,8 @@ impl Conversations {
         else {
             return None;
         };
-        let conversation = self.connections.get(&event.connection?)?;
-        (conversation.words.code)(code)
+        let connection = self.connections.get(&event.connection?)?;
+        (connection.decoders.code)(code)
     }
 
     /// How many connections had packets that could not be read without secrets.
@@ -130,21 +130,22 @@ impl Conversations {
         stream: u64,
         by: Role,
         (offset, bytes): (u64, &[u8]),
-    ) -> Vec<StreamWord> {
-        let mut said = Vec::new();
-        let Some(Conversation { words, streams }) = self.connections.get_mut(&connection) else {
-            return said;
+    ) -> Vec<DecodedFrame> {
+        let mut frames = Vec::new();
+        let Some(ConnectionFrames { decoders, streams }) = self.connections.get_mut(&connection)
+        else {
+            return frames;
         };
         if !streams.contains_key(&stream) && streams.len() < MOST_STREAMS {
-            streams.extend((words.reader)(stream).map(|reader| (stream, reader)));
+            streams.extend((decoders.reader)(stream).map(|reader| (stream, reader)));
         }
         if let Some(reader) = streams.get_mut(&stream) {
             reader.take(by, offset, bytes, &mut |one| {
-                let word = one.frame.map_err(|error| error.to_string());
-                said.push(StreamWord::new(stream, by, word));
+                let frame = one.frame.map_err(|error| error.to_string());
+                frames.push(DecodedFrame::new(stream, by, frame));
             });
         }
-        said
+        frames
     }
 
     /// One side's bytes end; the error, if a frame is incomplete.
@@ -155,14 +156,14 @@ impl Conversations {
     }
 }
 
-/// The words of the protocol that has this name in the TLS handshake.
-fn words_of(alpn: &[u8]) -> Option<StreamWords> {
+/// The decoders of the protocol with this ALPN name.
+fn decoders_of(alpn: &[u8]) -> Option<StreamDecoders> {
     let mut protocols = PROTOCOLS.into_iter();
     let protocol = protocols.find(|protocol| {
         let transport = protocol.transport;
         transport.is_some_and(|transport| transport.alpn.as_bytes() == alpn)
     });
-    protocol?.stream_words
+    protocol?.stream_decoders
 }
 
 #[cfg(test)]
@@ -191,79 +192,79 @@ mod tests {
         }
     }
 
-    fn of(alpn: &str) -> Conversations {
-        let mut words = Conversations::default();
-        let said = words.hear(&event(EventKind::ServerHandshake {
+    fn of(alpn: &str) -> StreamFrames {
+        let mut decoders = StreamFrames::default();
+        let frames = decoders.event(&event(EventKind::ServerHandshake {
             alpn: Some(alpn.as_bytes()),
             parameters: None,
         }));
-        assert!(said.is_empty());
-        words
+        assert!(frames.is_empty());
+        decoders
     }
 
-    fn bytes(words: &mut Conversations, by: Role, offset: u64, bytes: &[u8]) -> Vec<String> {
-        let said = words.hear(&event(EventKind::StreamBytes {
+    fn bytes(decoders: &mut StreamFrames, by: Role, offset: u64, bytes: &[u8]) -> Vec<String> {
+        let frames = decoders.event(&event(EventKind::StreamBytes {
             stream: 0,
             by,
             offset,
             bytes,
         }));
-        let named = |one: StreamWord| match one.word {
-            Ok(word) => format!("{} {:?}", word.frame, word.fields),
+        let named = |one: DecodedFrame| match one.frame {
+            Ok(frame) => format!("{} {:?}", frame.frame, frame.fields),
             Err(error) => error,
         };
-        said.into_iter().map(named).collect()
+        frames.into_iter().map(named).collect()
     }
 
     #[test]
     fn a_datagram_is_read_behind_the_id_of_its_session() {
-        let mut words = of("h3");
-        let mut hear = |bytes: &[u8]| {
+        let mut decoders = of("h3");
+        let mut event = |bytes: &[u8]| {
             let kind = EventKind::DatagramFrame {
                 by: Role::Client,
                 bytes,
             };
-            let mut said = words.hear(&event(kind));
-            let word = said.pop().expect("a word");
-            assert!(word.in_datagram && said.is_empty());
-            (word.stream, word.word.map(|word| word.frame))
+            let mut frames = decoders.event(&event(kind));
+            let frame = frames.pop().expect("a word");
+            assert!(frame.in_datagram && frames.is_empty());
+            (frame.stream, frame.frame.map(|frame| frame.frame))
         };
         let frame: Vec<_> = [1].into_iter().chain([0; 45]).collect();
         let prefixed = |bytes: &[u8]| [&[2], bytes].concat();
-        assert_eq!(hear(&prefixed(&frame)), (8, Ok("FRAME")));
-        assert_eq!(hear(&prefixed(&[10, 1, b'a'])), (8, Ok("MediaAuth")));
-        let (session, cut) = hear(&prefixed(&frame[..20]));
+        assert_eq!(event(&prefixed(&frame)), (8, Ok("FRAME")));
+        assert_eq!(event(&prefixed(&[10, 1, b'a'])), (8, Ok("MediaAuth")));
+        let (session, cut) = event(&prefixed(&frame[..20]));
         assert!(session == 8 && cut.is_err(), "{cut:?}");
     }
 
     #[test]
-    fn a_word_split_over_packets_is_told_when_it_is_whole() {
-        let mut words = of(ALPN);
-        let said = bytes(&mut words, Role::Client, 0, &[1, 7, 0]);
-        assert_eq!(said, [r#"DISCRIMINATOR {"kind": String("Event")}"#]);
-        let said = bytes(&mut words, Role::Client, 3, &[0, 0, 8]);
-        assert_eq!(said, [r#"EVENT {"id": Number(7)}"#]);
-        let said = bytes(&mut words, Role::Server, 0, &[7, 0, 0, 0]);
-        assert_eq!(said, [r#"EVENT-ACK {"id": Number(7)}"#]);
-        let ended = words.hear(&event(EventKind::StreamFin {
+    fn a_frame_split_over_packets_is_decoded_when_it_is_complete() {
+        let mut decoders = of(ALPN);
+        let frames = bytes(&mut decoders, Role::Client, 0, &[1, 7, 0]);
+        assert_eq!(frames, [r#"DISCRIMINATOR {"kind": String("Event")}"#]);
+        let frames = bytes(&mut decoders, Role::Client, 3, &[0, 0, 8]);
+        assert_eq!(frames, [r#"EVENT {"id": Number(7)}"#]);
+        let frames = bytes(&mut decoders, Role::Server, 0, &[7, 0, 0, 0]);
+        assert_eq!(frames, [r#"EVENT-ACK {"id": Number(7)}"#]);
+        let ended = decoders.event(&event(EventKind::StreamFin {
             stream: 0,
             by: Role::Client,
             final_size: 6,
         }));
-        let error = ended[0].word.as_ref().unwrap_err();
+        let error = ended[0].frame.as_ref().unwrap_err();
         assert_eq!(error, "id at offset 5: needs 4 bytes, has 1");
     }
 
     #[test]
-    fn what_is_no_word_is_told_once() {
-        let mut words = of(ALPN);
-        let said = bytes(&mut words, Role::Client, 0, &[9]);
-        assert_eq!(said, ["kind at offset 0: must be 1, 2, 3 or 0xFF"]);
-        assert!(bytes(&mut words, Role::Client, 1, &[1, 0, 0, 0]).is_empty());
+    fn a_decode_error_is_reported_once() {
+        let mut decoders = of(ALPN);
+        let frames = bytes(&mut decoders, Role::Client, 0, &[9]);
+        assert_eq!(frames, ["kind at offset 0: must be 1, 2, 3 or 0xFF"]);
+        assert!(bytes(&mut decoders, Role::Client, 1, &[1, 0, 0, 0]).is_empty());
     }
 
     #[test]
-    fn only_streams_of_proton_whose_beginning_and_kind_are_known_have_words() {
+    fn only_streams_of_proton_whose_beginning_and_kind_are_known_have_frames() {
         assert!(bytes(&mut of("h3"), Role::Client, 0, &[1]).is_empty());
         assert!(bytes(&mut of(ALPN), Role::Client, 4, &[1, 0, 0, 0]).is_empty());
         assert!(bytes(&mut of(ALPN), Role::Server, 0, &[1, 0, 0, 0]).is_empty());

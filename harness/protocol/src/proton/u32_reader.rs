@@ -1,13 +1,13 @@
-/// Puts the bytes of a stream together to u32, little-endian, however they were cut.
+/// Reassembles the bytes of a stream to u32, little-endian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Words {
+pub struct U32Reader {
     rest: [u8; 3],
     length: usize,
 }
 
-impl Words {
-    /// Takes bytes and hands on every u32 that is complete with them.
-    pub fn take(&mut self, bytes: &[u8], mut hand_on: impl FnMut(u32)) {
+impl U32Reader {
+    /// Takes bytes and emits every u32 that they complete.
+    pub fn take(&mut self, bytes: &[u8], mut emit: impl FnMut(u32)) {
         for byte in bytes {
             match self.rest.get_mut(self.length) {
                 Some(place) => {
@@ -17,13 +17,13 @@ impl Words {
                 None => {
                     let [a, b, c] = self.rest;
                     self.length = 0;
-                    hand_on(u32::from_le_bytes([a, b, c, *byte]));
+                    emit(u32::from_le_bytes([a, b, c, *byte]));
                 }
             }
         }
     }
 
-    /// Bytes of a u32 that has begun, from 0 to 3.
+    /// Bytes of the incomplete u32, from 0 to 3.
     #[must_use]
     pub const fn pending(&self) -> usize {
         self.length
@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn four_bytes_are_one_u32_little_endian() {
-        let mut words = Words::default();
+        let mut words = U32Reader::default();
         let mut taken = Vec::new();
         words.take(&[0x2A, 0, 0, 0, 1, 2], |word| taken.push(word));
         assert_eq!(taken, [42]);
@@ -55,7 +55,7 @@ mod tests {
             cuts in proptest::collection::vec(0_usize..9, 1..20),
         ) {
             let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
-            let mut words = Words::default();
+            let mut words = U32Reader::default();
             let mut taken = Vec::new();
             let mut rest = bytes.as_slice();
             for cut in cuts.iter().cycle() {

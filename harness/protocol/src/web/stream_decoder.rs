@@ -1,4 +1,4 @@
-//! What is said on the streams of a connection of HTTP/3, for whoever watches or plays a peer.
+//! Decoding of the streams of an HTTP/3 connection, for monitors and test peers.
 
 use serde_json::{Map, Value, json};
 use shakedown_wire::{DecodeError, Reader, quic};
@@ -7,37 +7,36 @@ use super::capsule::{CapsuleReader, SessionClose};
 use super::reader::{Item, StreamReader};
 use super::settings::{Setting, Settings};
 use super::{Field, field_section, frame_type, message, stream_type};
-use crate::stream_words::{ReadsStream, Said};
+use crate::stream_decoder::{StreamDecoder, StreamFrame};
 use crate::streams::StreamId;
 use crate::vocabulary::Described;
 
-/// Longest body that is told, in bytes.
+/// Longest body that is included, in bytes.
 const MOST_BODY: u64 = 4_096;
 
-/// Reads both directions of a stream of QUIC that HTTP/3 has: its frames, and the frames of the
-/// application behind the session's id where it is of a session.
+/// Decodes both directions of an HTTP/3 stream: its frames, and the application's frames after the session id of a
+/// WebTransport stream.
 #[derive(Debug)]
-pub struct WebWords {
+pub struct WebStreamDecoder {
     id: StreamId,
-    what: What,
+    what: StreamKind,
     directions: [Option<(StreamReader, Direction)>; 2],
-    /// Reads what the application says, from the beginning of its bytes.
-    content: Box<dyn ReadsStream>,
+    /// Decodes the application's bytes.
+    content: Box<dyn StreamDecoder>,
 }
 
-/// What is known of a stream by what the end said that opened it.
+/// The kind of a stream, from the first bytes of the end that opened it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum What {
+enum StreamKind {
     Unknown,
-    /// Frames stand on it.
     Http,
-    /// It is of a session.
+    /// A WebTransport stream of a session.
     OfSession,
-    /// It is that of a session: its DATA are capsules.
+    /// The CONNECT stream of a session: its DATA are capsules.
     Session,
 }
 
-/// What one end says.
+/// The state of one direction.
 #[derive(Debug, Default)]
 struct Direction {
     /// The DATA frame that is being read.
@@ -45,7 +44,7 @@ struct Direction {
     capsules: CapsuleReader,
     /// Where the first capsule begins in the stream.
     capsules_at: Option<usize>,
-    /// How the session is closed, and that is not told yet.
+    /// The close of the session, if it was not emitted yet.
     close: Option<SessionClose>,
     is_closed: bool,
     /// Where the application's bytes begin.
@@ -60,13 +59,13 @@ struct Data {
     body: Vec<u8>,
 }
 
-impl WebWords {
-    /// Of the stream with this id. `content` reads what the application says, if it is of a session.
+impl WebStreamDecoder {
+    /// A decoder of the stream with this id. `content` decodes the application's bytes on a stream of a session.
     #[must_use]
-    pub fn new(stream: u64, content: Box<dyn ReadsStream>) -> Self {
+    pub fn new(stream: u64, content: Box<dyn StreamDecoder>) -> Self {
         Self {
             id: StreamId(stream),
-            what: What::Unknown,
+            what: StreamKind::Unknown,
             directions: [None, None],
             content,
         }
@@ -77,11 +76,11 @@ impl WebWords {
         let opens = self.id.is_of_server() == (by == quic::Role::Server);
         let reader = match (opens, self.what) {
             (true, _) => StreamReader::opening(!self.id.is_bidirectional()),
-            (false, What::Unknown) => return None,
-            (false, What::OfSession) => StreamReader::answering(true),
-            (false, What::Http | What::Session) => StreamReader::answering(false),
+            (false, StreamKind::Unknown) => return None,
+            (false, StreamKind::OfSession) => StreamReader::answering(true),
+            (false, StreamKind::Http | StreamKind::Session) => StreamReader::answering(false),
         };
-        let is_of_session = !opens && self.what == What::OfSession;
+        let is_of_session = !opens && self.what == StreamKind::OfSession;
         let content_at = is_of_session.then_some(0);
         let direction = Direction {
             content_at,
@@ -91,8 +90,14 @@ impl WebWords {
     }
 }
 
-impl ReadsStream for WebWords {
-    fn take(&mut self, by: quic::Role, offset: u64, bytes: &[u8], hand_on: &mut dyn FnMut(Said)) {
+impl StreamDecoder for WebStreamDecoder {
+    fn take(
+        &mut self,
+        by: quic::Role,
+        offset: u64,
+        bytes: &[u8],
+        emit: &mut dyn FnMut(StreamFrame),
+    ) {
         if offset == 0 {
             self.directions[by.index()] = self.begins(by);
         }
@@ -109,19 +114,19 @@ impl ReadsStream for WebWords {
                 content.take(by, offset, bytes, &mut |said| {
                     let end = said.end + base as u64;
                     let frame = said.frame.map_err(|error| error.moved(base));
-                    hand_on(Said { end, frame });
+                    emit(StreamFrame { end, frame });
                 });
                 return Ok(());
             }
-            let say = &mut |frame| {
+            let emit = &mut |frame| {
                 let (end, frame) = (end as u64, Ok(frame));
-                hand_on(Said { end, frame });
+                emit(StreamFrame { end, frame });
             };
-            direction.item(item, end, what, say)
+            direction.item(item, end, what, emit)
         });
         match taken {
             Ok(()) => self.directions[by.index()] = Some((reader, direction)),
-            Err(error) => hand_on(Said::wrong(error)),
+            Err(error) => emit(StreamFrame::invalid(error)),
         }
     }
 
@@ -137,18 +142,18 @@ impl ReadsStream for WebWords {
 }
 
 impl Direction {
-    /// Says what an item is that ends there.
+    /// Emits the frame of an item that ends at `end`.
     fn item(
         &mut self,
         item: Item<'_>,
         end: usize,
-        what: &mut What,
-        say: &mut dyn FnMut(Described),
+        what: &mut StreamKind,
+        emit: &mut dyn FnMut(Described),
     ) -> Result<(), DecodeError> {
-        let is_new = *what == What::Unknown;
+        let is_new = *what == StreamKind::Unknown;
         match item {
             Item::StreamType(stream_type::WEBTRANSPORT) => return Ok(()),
-            Item::StreamType(kind) => say(match kind {
+            Item::StreamType(kind) => emit(match kind {
                 stream_type::CONTROL => described("CONTROL", []),
                 stream_type::PUSH => described("PUSH", []),
                 stream_type::QPACK_ENCODER => described("QPACK_ENCODER", []),
@@ -156,9 +161,9 @@ impl Direction {
                 other => described("STREAM", [("type", other.into())]),
             }),
             Item::Session(session) => {
-                *what = What::OfSession;
+                *what = StreamKind::OfSession;
                 self.content_at = Some(end);
-                say(described(
+                emit(described(
                     "WEBTRANSPORT_STREAM",
                     [("session", session.into())],
                 ));
@@ -168,42 +173,42 @@ impl Direction {
                 let begins = end - payload.len();
                 let frame = frame(kind, payload).map_err(|error| error.moved(begins))?;
                 if kind == frame_type::HEADERS && is_new && asks_for_session(payload) {
-                    *what = What::Session;
+                    *what = StreamKind::Session;
                 }
-                say(frame);
+                emit(frame);
             }
             Item::Unknown { kind, length } => {
                 let fields = [("type", kind.into()), ("length", length.into())];
-                say(described("UNKNOWN", fields));
+                emit(described("UNKNOWN", fields));
             }
             Item::DataBegins(length) => {
                 let (left, body) = (length, Vec::new());
                 self.data = Data { length, left, body };
                 self.capsules_at.get_or_insert(end);
                 if length == 0 {
-                    self.data_ends(*what, say);
+                    self.data_ends(*what, emit);
                 }
             }
             Item::Data(bytes) => {
                 self.data.left = self.data.left.saturating_sub(bytes.len() as u64);
-                if *what == What::Session {
+                if *what == StreamKind::Session {
                     self.capsules(bytes)?;
                 } else if self.data.length <= MOST_BODY {
                     self.data.body.extend_from_slice(bytes);
                 }
                 if self.data.left == 0 {
-                    self.data_ends(*what, say);
+                    self.data_ends(*what, emit);
                 }
             }
             Item::Raw(_) => {}
         }
-        if *what == What::Unknown {
-            *what = What::Http;
+        if *what == StreamKind::Unknown {
+            *what = StreamKind::Http;
         }
         Ok(())
     }
 
-    /// Takes bytes of capsules. Behind the one that closes the session there is none.
+    /// Takes bytes of capsules. Bytes after CLOSE_WEBTRANSPORT_SESSION are ignored.
     fn capsules(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
         if self.is_closed {
             return Ok(());
@@ -215,17 +220,17 @@ impl Direction {
         Ok(())
     }
 
-    fn data_ends(&mut self, what: What, say: &mut dyn FnMut(Described)) {
+    fn data_ends(&mut self, what: StreamKind, emit: &mut dyn FnMut(Described)) {
         let Data { length, body, .. } = std::mem::take(&mut self.data);
-        let is_told = what != What::Session && length <= MOST_BODY;
+        let is_told = what != StreamKind::Session && length <= MOST_BODY;
         let mut frame = described("DATA", [("length", length.into())]);
         if is_told {
             frame.fields.insert("body".to_owned(), body_of(&body));
         }
-        say(frame);
+        emit(frame);
         if let Some(SessionClose { code, reason }) = self.close.take() {
             let fields = [("code", code.into()), ("reason", reason.into())];
-            say(described("CLOSE_WEBTRANSPORT_SESSION", fields));
+            emit(described("CLOSE_WEBTRANSPORT_SESSION", fields));
         }
     }
 }
