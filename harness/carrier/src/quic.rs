@@ -1,5 +1,6 @@
 //! The QUIC side of a carrier: an endpoint, its connections, and what they send.
 
+mod establish;
 mod faults;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -14,11 +15,8 @@ use crate::configuration::Configuration;
 use crate::congestion;
 use crate::event::ConnectionEvent;
 use crate::link::{Link, LinkEvent};
-use crate::misbehave::{self, Switch, varint};
+use crate::misbehave::varint;
 use crate::{CarrierError, Effect, Settings, Socket};
-
-/// The name by which every server is called in the TLS handshake.
-const SERVER_NAME: &str = "localhost";
 
 /// Connections whose socket and other side are remembered; the oldest are forgotten first.
 const MOST_PLACES: usize = 4096;
@@ -346,108 +344,8 @@ impl Quic {
         }
     }
 
-    fn admit(&mut self, now: Duration, connection: ConnectionNumber, faults: &Faults) {
-        if let Err(error) = misbehave::check(faults) {
-            self.refuse(connection);
-            return self.hear(connection, ConnectionEvent::NotBegun(error.to_string()));
-        }
-        let Some(incoming) = self.take_asked(connection) else {
-            return;
-        };
-        let socket = self.socket_of(connection);
-        let mut answer = Vec::new();
-        let switch = Switch::default();
-        let config = self.configuration.faulty_server(faults, &switch);
-        match self
-            .endpoint
-            .accept(incoming, self.at(now), &mut answer, config)
-        {
-            Ok((handle, quic)) => {
-                let link = Link::new(quic, socket, switch, connection, now);
-                self.begin(connection, handle, link);
-            }
-            Err(error) => {
-                if let Some(transmit) = error.response {
-                    self.send(socket, &transmit, answer);
-                }
-                let lost = LinkEvent::Lost(error.cause, None);
-                self.hear(connection, ConnectionEvent::Link(lost));
-            }
-        }
-    }
-
-    fn refuse(&mut self, connection: ConnectionNumber) {
-        if let Some(incoming) = self.take_asked(connection) {
-            let mut answer = Vec::new();
-            let transmit = self.endpoint.refuse(incoming, &mut answer);
-            self.send(self.socket_of(connection), &transmit, answer);
-        }
-    }
-
-    fn take_asked(&mut self, connection: ConnectionNumber) -> Option<Incoming> {
-        match self.stages.remove(&connection)? {
-            Stage::Asked(incoming) => Some(*incoming),
-            begun @ Stage::Begun(_) => {
-                self.stages.insert(connection, begun);
-                None
-            }
-        }
-    }
-
-    fn connect(&mut self, now: Duration, connection: ConnectionNumber, how: &ConnectOptions) {
-        match self.approach(now, connection, how) {
-            Ok((handle, link)) => self.begin(connection, handle, link),
-            Err(why) => self.hear(connection, ConnectionEvent::NotBegun(why)),
-        }
-    }
-
     fn hear(&mut self, connection: ConnectionNumber, event: ConnectionEvent) {
         self.heard.push_back((connection, event));
-    }
-
-    fn approach(
-        &mut self,
-        now: Duration,
-        connection: ConnectionNumber,
-        how: &ConnectOptions,
-    ) -> Result<(ConnectionHandle, Link), String> {
-        let known = self.peer.ok_or("no peer to connect to")?;
-        let peer = how.to.unwrap_or(known);
-        if peer.is_ipv6() != known.is_ipv6() {
-            return Err(format!(
-                "{peer} is not reached by the socket that reaches {known}"
-            ));
-        }
-        let switch = Switch::default();
-        let config = self.configuration.client(how, &switch);
-        let config = config.map_err(|error| error.to_string())?;
-        let at = self.at(now);
-        let begun = self.endpoint.connect(at, config, peer, SERVER_NAME);
-        let (handle, quic) = begun.map_err(|error| error.to_string())?;
-        let beside = how.from.and_then(|other| self.places.get(&other));
-        let socket = match beside.map(|place| place.socket) {
-            Some(socket) => socket,
-            None if self.is_tester => self.new_socket(),
-            None => Socket::MAIN,
-        };
-        self.remember(connection, Place { socket, peer });
-        Ok((handle, Link::new(quic, socket, switch, connection, now)))
-    }
-
-    /// The first is there already.
-    fn new_socket(&mut self) -> Socket {
-        let socket = Socket(self.sockets);
-        self.sockets += 1;
-        if socket != Socket::MAIN {
-            self.effects.push_back(Effect::Open(socket));
-        }
-        socket
-    }
-
-    fn begin(&mut self, connection: ConnectionNumber, handle: ConnectionHandle, link: Link) {
-        self.touched.insert(handle.0);
-        self.links.insert(handle.0, link);
-        self.stages.insert(connection, Stage::Begun(handle));
     }
 
     /// What was asked for before leaves before, once there are streams. A code of the application is

@@ -21,7 +21,8 @@ use ready::ready;
 use crate::kernel;
 use crate::ports::FreePort;
 use crate::process::{
-    ProcessExit, PlaceholderError, Placeholders, Process, ProcessEnvironment, StartError, command, expand,
+    PlaceholderError, Placeholders, Process, ProcessEnvironment, ProcessExit, StartError, command,
+    expand,
 };
 
 /// How often a responder is asked before its first scenario, at least.

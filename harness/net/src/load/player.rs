@@ -10,7 +10,7 @@ use shakedown_engine::script::{Action, Environment, Input, Program, Script, Scri
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
-use crate::process::{ProcessExit as End, Process};
+use crate::process::{Process, ProcessExit as End};
 
 use super::measure::{CompletedPlay, Measured};
 use super::tuples::{Received, Tuple, Tuples};

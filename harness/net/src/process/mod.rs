@@ -1,8 +1,8 @@
 //! Implementations under test as processes: started, watched, and ended with all that they started.
 
 mod command;
-mod exit;
 mod environment;
+mod exit;
 mod mark;
 mod output;
 mod printed;
@@ -26,9 +26,9 @@ use tokio::time::timeout;
 
 pub(crate) use command::expand;
 pub use command::{PlaceholderError, Placeholders, command};
-pub use exit::ProcessExit;
 pub use environment::ProcessEnvironment;
 pub(crate) use environment::located;
+pub use exit::ProcessExit;
 pub use mark::{MarkedProcess, RunId, end, orphans, started_by};
 pub use output::Output;
 pub(crate) use printed::{bounded, printed};
