@@ -12,8 +12,8 @@ pub(super) enum Frame<'a> {
     Skipped,
     Ack {
         largest: u64,
-        /// How many right below it are acknowledged too.
-        below: u64,
+        /// Which of the newest 64 are acknowledged: bit n stands for the one n below the largest.
+        newest: u64,
     },
     Crypto {
         offset: u64,
@@ -174,18 +174,34 @@ fn acknowledgement<'a>(reader: &mut Reader<'a>, counts: bool) -> Result<Frame<'a
     let largest = reader.quic_varint("largest acknowledged")?;
     reader.quic_varint("ack delay")?;
     let ranges = reader.quic_varint("ack range count")?;
-    let below = reader.quic_varint("first ack range")?;
+    let first = reader.quic_varint("first ack range")?;
+    let mut newest = run(0, first);
+    let mut end = first;
     // Each range takes at least two bytes, so that the packet's end bounds this.
     for _ in 0..ranges {
-        reader.quic_varint("gap")?;
-        reader.quic_varint("ack range length")?;
+        let start = end
+            .saturating_add(reader.quic_varint("gap")?)
+            .saturating_add(2);
+        let length = reader.quic_varint("ack range length")?;
+        newest |= run(start, length);
+        end = start.saturating_add(length);
     }
     if counts {
         for field in ["ECT0 count", "ECT1 count", "ECN-CE count"] {
             reader.quic_varint(field)?;
         }
     }
-    Ok(Frame::Ack { largest, below })
+    Ok(Frame::Ack { largest, newest })
+}
+
+/// The bits from `start` on and `length` after it, as far as there are any.
+fn run(start: u64, length: u64) -> u64 {
+    let bits = |end: u64| {
+        1_u64
+            .checked_shl(u32::try_from(end).unwrap_or(u32::MAX))
+            .map_or(u64::MAX, |bit| bit - 1)
+    };
+    bits(start.saturating_add(length).saturating_add(1)) & !bits(start)
 }
 
 fn stream<'a>(reader: &mut Reader<'a>, kind: u64) -> Result<Frame<'a>, DecodeError> {
@@ -275,6 +291,14 @@ mod tests {
     }
 
     #[test]
+    fn ranges_of_an_ack_beyond_64_packets_are_cut() {
+        assert_eq!(run(0, 63), u64::MAX);
+        assert_eq!(run(0, u64::MAX), u64::MAX);
+        assert_eq!(run(63, 1), 1 << 63);
+        assert_eq!(run(64, 0), 0);
+    }
+
+    #[test]
     fn each_frame_is_read_to_its_end() {
         let cases: [(&[u8], Frame<'_>); 29] = [
             (&[0], Frame::Skipped),
@@ -283,14 +307,14 @@ mod tests {
                 &[2, 9, 0, 1, 0, 2, 3],
                 Frame::Ack {
                     largest: 9,
-                    below: 0,
+                    newest: 0b1111_0001,
                 },
             ),
             (
                 &[3, 9, 0, 0, 0, 1, 2, 3],
                 Frame::Ack {
                     largest: 9,
-                    below: 0,
+                    newest: 1,
                 },
             ),
             (

@@ -147,17 +147,25 @@ impl Connection {
             let streams = &mut self.streams;
             let result = match frame {
                 Frame::Skipped => Ok(()),
-                Frame::Ack { largest, below } => {
+                Frame::Ack { largest, newest } => {
                     let space = self.space(level, by.peer());
-                    let newest = (0..=below.min(63)).map(|n| largest.saturating_sub(n));
+                    let covered = (0..64).rev().filter(|n| newest >> n & 1 == 1);
+                    let unseen = covered
+                        .map(|n| largest.saturating_sub(n))
+                        .any(|number| !space.has(number));
                     let now = Acknowledged {
                         largest,
-                        unseen: newest.rev().any(|number| !space.has(number)),
+                        newest,
+                        unseen,
                     };
                     seen.acknowledges = Some(match seen.acknowledges {
                         Some(before) => Acknowledged {
-                            largest: before.largest.max(largest),
-                            unseen: before.unseen || now.unseen,
+                            unseen: before.unseen || unseen,
+                            ..if before.largest > largest {
+                                before
+                            } else {
+                                now
+                            }
                         },
                         None => now,
                     });

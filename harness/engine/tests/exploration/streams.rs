@@ -49,15 +49,17 @@ fn nothing_is_found_in_random_runs_of_the_reference() {
 
 /// Runs that the monitor judged wrongly once: a handshake that is still under way when a second client is served,
 /// two violations of a client at once, of which either is a reason to close, probes of a handshake that restart
-/// the idle timer late, and streams that a later one opened before their bytes came.
+/// the idle timer late, streams that a later one opened before their bytes came, and a packet that was dropped.
 #[rstest]
 #[case::a_handshake_under_way(5_697)]
 #[case::a_reset_that_is_not_offered(181)]
 #[case::a_server_in_its_startup_delay(561)]
 #[case::a_server_in_its_startup_delay_after_half_a_handshake(57_167)]
+#[case::a_server_in_its_startup_delay_after_half_a_greeting(98_920)]
 #[case::a_probe_restarts_the_idle_timer(5_756)]
 #[case::a_probe_restarts_the_idle_timer_of_another(7_192)]
 #[case::a_stream_opens_those_before_it(33_528)]
+#[case::a_packet_that_is_not_acknowledged(92_977)]
 fn nothing_is_found_in_a_run_of_the_reference_that_was_judged_wrongly(#[case] seed: u64) {
     let run = swarm(&[]).run(seed).unwrap();
     assert!(

@@ -238,9 +238,23 @@ impl Packet {
 pub struct Acknowledged {
     /// The largest packet number.
     pub largest: u64,
+    /// Which of the newest 64: bit n stands for the packet n below the largest one.
+    pub newest: u64,
     /// Whether one of the newest 64 that it acknowledges was not seen so far: the capture lacks it, or
     /// has it later.
     pub unseen: bool,
+}
+
+impl Acknowledged {
+    /// Whether the packet with this number is acknowledged; of those more than 63 below the largest it is not
+    /// known, and taken for granted.
+    #[must_use]
+    pub const fn covers(&self, number: u64) -> bool {
+        match self.largest.checked_sub(number) {
+            None => false,
+            Some(below) => below > 63 || self.newest >> below & 1 == 1,
+        }
+    }
 }
 
 /// A limit of flow control.

@@ -145,7 +145,7 @@ fn a_retry_changes_the_keys_of_initial_packets() {
     let told = told(&datagrams);
     assert_eq!(told.iter().filter(|it| *it == "Retry").count(), 1);
     // The example's client sends number 2, the server acknowledges number 0.
-    let acknowledges = "Some(Acknowledged { largest: 0, unseen: true })";
+    let acknowledges = "Some(Acknowledged { largest: 0, newest: 1, unseen: true })";
     assert_eq!(
         told.last().unwrap(),
         &told_packet("Server", 1, acknowledges)

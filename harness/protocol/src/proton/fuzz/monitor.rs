@@ -198,7 +198,11 @@ fn events<'a>(
         },
         number,
         ack_eliciting: step.stream & 4 == 0,
-        acknowledges: largest.map(|largest| Acknowledged { largest, unseen }),
+        acknowledges: largest.map(|largest| Acknowledged {
+            largest,
+            newest: u64::MAX,
+            unseen,
+        }),
     };
     [kind, Some(EventKind::Packet(packet))]
 }

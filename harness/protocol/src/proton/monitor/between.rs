@@ -331,9 +331,9 @@ impl Monitor {
             let since = new.first.time.checked_sub(over);
             since.is_some_and(|since| (SAME_MOMENT..=AT_ONCE).contains(&since))
         };
-        // PR-C-08: who resets is let in while a server that has only started turns others away, and so is a
-        // handshake that is never done.
-        let is_let_in = old.reset || old.established().is_none();
+        // PR-C-08: who resets is let in while a server that has only started turns others away, and so is who
+        // does not get as far as to say whether it resets.
+        let is_let_in = old.reset || !old.spoke || old.established().is_none();
         let starts =
             is_let_in && new.first.time <= old.first.time + late(STARTUP_DELAY, &self.settings);
         let sure = !stops && !starts && by_server.is_some_and(soon);

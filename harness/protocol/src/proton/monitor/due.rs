@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use shakedown_wire::quic::Acknowledged;
+
 use super::Code;
 use super::at::{At, late};
 use crate::MonitorSettings;
@@ -8,6 +10,9 @@ use crate::requirement::Role;
 
 /// How soon a close follows what it is for (PR-C-03).
 const PROMPT: Duration = Duration::from_secs(1);
+
+/// How far below an acknowledged packet another one is lost.
+const LOST_BELOW: u64 = 3;
 
 /// Whether a side knows what was done: a packet that a capture shows may never have come to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,12 +113,21 @@ impl Due {
         }
     }
 
-    /// The side has acknowledged its peer's packets up to this one.
-    pub(super) fn acknowledged(&mut self, largest: u64, now: Duration) {
-        if let Known::By(number) = self.known
-            && number <= largest
-        {
+    /// The side has acknowledged packets of its peer, whose next one has this number. A packet below three others
+    /// is lost (RFC 9002, section 6.1.1), and what it carried is sent again.
+    pub(super) fn acknowledged(
+        &mut self,
+        acknowledged: &Acknowledged,
+        next: Option<u64>,
+        now: Duration,
+    ) {
+        let Known::By(number) = self.known else {
+            return;
+        };
+        if acknowledged.covers(number) {
             self.known = Known::Since(now);
+        } else if acknowledged.largest >= number.saturating_add(LOST_BELOW) {
+            self.known = Known::By(next.unwrap_or(number));
         }
     }
 

@@ -148,7 +148,11 @@ impl Rig {
             level: Level::OneRtt,
             number,
             ack_eliciting: true,
-            acknowledges: Some(Acknowledged { largest: 0, unseen }),
+            acknowledges: Some(Acknowledged {
+                largest: 0,
+                newest: 1,
+                unseen,
+            }),
         }));
         self.packet += 1;
     }

@@ -129,9 +129,12 @@ impl Connection {
             self.newest[mine] = self.newest[mine].max(Some(number));
             self.probes[mine].get_or_insert((number, at.time));
         }
-        let Some(Acknowledged { largest, unseen }) = packet.acknowledges else {
+        let Some(acknowledged) = packet.acknowledges else {
             return;
         };
+        let Acknowledged {
+            largest, unseen, ..
+        } = acknowledged;
         self.gaps |= unseen;
         if by == Role::Responder {
             self.early.acknowledged(largest);
@@ -146,7 +149,7 @@ impl Connection {
             self.caught_up[mine] = Some(at.time);
         }
         for due in self.dues.iter_mut().filter(|due| due.party == by) {
-            due.acknowledged(largest, at.time);
+            due.acknowledged(&acknowledged, self.next[peers], at.time);
         }
         if by == Role::Responder {
             self.established.get_or_insert(at);

@@ -21,6 +21,20 @@ fn what_came_late_is_owed_for_from_then_on() {
 }
 
 #[test]
+fn what_a_lost_packet_carried_comes_with_a_later_one() {
+    let lost = || {
+        Rig::new()
+            .connected(1, 5_000)
+            .losing()
+            .bytes(0, Client, &[9])
+    };
+    let told = lost().alive(4, &[1]).end();
+    told.broke(&[("PR-S-01", Client)]);
+    let told = lost().alive(8, &[1]).end();
+    told.broke(&[("PR-S-01", Client), ("PR-S-03", Server)]);
+}
+
+#[test]
 fn what_came_before_is_not_what_came() {
     let rig = Rig::new().connected(1, 5_000).behind();
     let told = rig.bytes(0, Client, &[9]).after(6, Server).end();

@@ -27,6 +27,8 @@ pub(super) struct Rig {
     deaf: bool,
     /// So many packets are not acknowledged.
     behind: u64,
+    /// A packet of the client that did not come.
+    lost: Option<u64>,
     /// Packets are acknowledged that were not seen.
     gaps: bool,
     pub(super) said: Vec<Observation>,
@@ -46,6 +48,7 @@ impl Rig {
             sent: BTreeMap::new(),
             deaf: false,
             behind: 0,
+            lost: None,
             gaps: false,
             said: Vec::new(),
         }
@@ -96,7 +99,11 @@ impl Rig {
             level: Level::Handshake,
             number: 0,
             ack_eliciting: true,
-            acknowledges: acknowledged.map(|largest| Acknowledged { largest, unseen }),
+            acknowledges: acknowledged.map(|largest| Acknowledged {
+                largest,
+                newest: u64::MAX,
+                unseen,
+            }),
         }));
     }
 
@@ -108,12 +115,19 @@ impl Rig {
         let unseen = self.gaps;
         let acknowledged = acknowledged.filter(|_| !self.deaf);
         self.sent.insert(key(by), own + 1);
+        let lost = self.lost.filter(|_| by == Role::Responder);
+        let lost = lost.and_then(|lost| Some(1 << acknowledged?.checked_sub(lost)?));
+        let lost = lost.unwrap_or_default();
         self.shows(EventKind::Packet(quic::Packet {
             by: by.into(),
             level: Level::OneRtt,
             number: own,
             ack_eliciting,
-            acknowledges: acknowledged.map(|largest| Acknowledged { largest, unseen }),
+            acknowledges: acknowledged.map(|largest| Acknowledged {
+                largest,
+                newest: !lost,
+                unseen,
+            }),
         }));
     }
 
@@ -139,6 +153,13 @@ impl Rig {
     /// From here on all is acknowledged but the newest packet.
     pub(super) fn behind(mut self) -> Self {
         self.behind = 1;
+        self
+    }
+
+    /// The client's next packet is lost.
+    pub(super) fn losing(mut self) -> Self {
+        let client = (self.connection, Role::Initiator.name());
+        self.lost = self.sent.get(&client).copied();
         self
     }
 
