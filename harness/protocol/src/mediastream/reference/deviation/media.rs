@@ -99,6 +99,9 @@ macro_rules! with_media {
         ConnectedBeginsAnew = "MS-X-04/connected": "a request of a remote that is connected begins its stream anew"
             => Taken(TOKEN, |it| it.end_if(it.known.session)),
         RolesMix = "MS-X-04/role": "a remote that is connected gets a slot of the other role, too",
+        SilentTooSoon = "MS-X-05/early" Responder: "an upload is over after half a buffer period without media"
+            => Told(|it| it.buffer_period /= 2),
+        JoinRenames = "MS-X-04/name" Responder: "another JOIN of a client that uploads is answered by another id",
         SlotsAreLost = "MS-X-05": "the slot of a connection that closed is not free",
         AllFailTogether = "MS-X-07": "an upload that fails ends all streams",
         UploadsFailTogether = "MS-X-07/uploads": "an upload that fails ends all uploads",

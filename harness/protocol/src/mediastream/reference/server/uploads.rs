@@ -90,6 +90,10 @@ impl Uploads {
                 ..Upload::new(upload.begun, upload.id, &self.settings)
             };
         }
+        if self.settings.lacks(Deviation::JoinRenames) {
+            let id = self.random.connection_id();
+            return self.send(from, answer::connection_id(&id));
+        }
         let upload = self.uploads.get(&from);
         if let Some(upload) = upload.filter(|upload| upload.contact.is_none()) {
             let answer = answer::connection_id(&upload.id);
