@@ -15,8 +15,11 @@ pub(crate) const SHORTER: &str = "shorter";
 /// The key of a text with small letters for large ones and the reverse: `{"other_case": "$id"}`.
 pub(crate) const OTHER_CASE: &str = "other_case";
 
-/// What `{"sum": [..]}`, `{"join": [..]}`, `{"jwt": ..}`, `{"shorter": ..}` and `{"other_case":
-/// ..}` stand for once their names are replaced. `None` if the value is no such object.
+/// The key of a text with a space more, and the most bytes it may have: `{"longer": ["$id", 36]}`.
+pub(crate) const LONGER: &str = "longer";
+
+/// What `{"sum": [..]}`, `{"join": [..]}`, `{"jwt": ..}`, `{"shorter": ..}`, `{"other_case": ..}` and
+/// `{"longer": [..]}` stand for once their names are replaced. `None` if the value is no such object.
 ///
 /// # Errors
 /// A human-readable error: what is added is no list of integers, the sum is none that a field can hold, or
@@ -30,12 +33,13 @@ pub(crate) fn computed(value: &Value) -> Option<Result<Value, String>> {
         JWT => Some(token::made(argument)),
         SHORTER => Some(changed(SHORTER, argument, less_its_last)),
         OTHER_CASE => Some(changed(OTHER_CASE, argument, in_other_case)),
+        LONGER => Some(longer(argument)),
         _ => None,
     }
 }
 
 /// Another text than this one, or than the one that ends at the first NUL of these bytes.
-fn changed(key: &str, value: &Value, change: fn(&[u8]) -> Vec<u8>) -> Result<Value, String> {
+fn changed(key: &str, value: &Value, change: impl Fn(&[u8]) -> Vec<u8>) -> Result<Value, String> {
     let wrong = || format!("`{key}` takes a text");
     if let Value::String(text) = value {
         let text = String::from_utf8(another(text.as_bytes(), change));
@@ -49,8 +53,21 @@ fn changed(key: &str, value: &Value, change: fn(&[u8]) -> Vec<u8>) -> Result<Val
     Ok(json!({ "hex": ::hex::encode(text) }))
 }
 
+/// A text with a space more; where that is more than the limit, with another last character.
+fn longer(argument: &Value) -> Result<Value, String> {
+    let wrong = || format!("`{LONGER}` takes a text and the most bytes that it may have");
+    let [text, most] = argument.as_array().map(Vec::as_slice).ok_or_else(wrong)? else {
+        return Err(wrong());
+    };
+    let most = most.as_u64().ok_or_else(wrong)?;
+    changed(LONGER, text, |text| match (text.len() as u64) < most {
+        true => [text, b" "].concat(),
+        false => text.to_vec(),
+    })
+}
+
 /// What `change` makes of a text; where that is the same, the text with another last character.
-fn another(text: &[u8], change: fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
+fn another(text: &[u8], change: impl Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
     let mut changed = change(text);
     if changed == text {
         changed = less_its_last(text);

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{MAIN, OTHER_CASE, SHORTER, SUM, Scenario, Span, Step};
+use super::{LONGER, MAIN, OTHER_CASE, SHORTER, SUM, Scenario, Span, Step};
 use crate::document::Pointer;
 use crate::scenario::matcher;
 
@@ -83,6 +83,10 @@ fn plain(value: &Value) -> String {
             terms.join(" + ")
         }
         Some((SHORTER, text)) => format!("{} less its last character", plain(text)),
+        Some((LONGER, Value::Array(of))) => {
+            let text = of.first().map(plain).unwrap_or_default();
+            format!("{text} with a space more")
+        }
         Some((OTHER_CASE, text)) => format!("{} in the other case", plain(text)),
         Some(_) | None => match value {
             Value::String(text) if text.starts_with('$') => text.clone(),

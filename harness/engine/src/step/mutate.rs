@@ -38,6 +38,8 @@ pub enum Patch {
         /// The bytes in hexadecimal.
         hex: String,
     },
+    /// Inverts the lowest bit of the byte at this offset, which then differs whatever it was.
+    Flip(usize),
     /// Cuts the datagram to a length in bytes.
     Truncate(usize),
     /// Appends bytes in hexadecimal.
@@ -144,6 +146,15 @@ impl Patch {
                     check.at(&place.key("offset"), message, Some(help));
                 }
             }
+            Self::Flip(offset) => {
+                if let Some(bytes) = bytes {
+                    let have = bytes.len();
+                    if flip(bytes, *offset).is_none() {
+                        let message = format!("the datagram has only {have} bytes");
+                        check.at(&inside.key("flip"), message, None);
+                    }
+                }
+            }
             Self::Truncate(length) => {
                 if let Some(bytes) = bytes {
                     if *length >= bytes.len() {
@@ -177,6 +188,11 @@ impl Patch {
                 (offset, hex)
             }
             Self::At { offset, hex } => (*offset, hex),
+            Self::Flip(offset) => {
+                let have = datagram.len();
+                let missing = || format!("a datagram of {have} bytes has no byte {offset}");
+                return flip(datagram, *offset).ok_or_else(missing);
+            }
             Self::Truncate(length) if *length <= datagram.len() => {
                 datagram.truncate(*length);
                 return Ok(());
@@ -202,10 +218,17 @@ impl Patch {
         match self {
             Self::Field { name, hex } => format!("{name} is {}", words::short(hex)),
             Self::At { offset, hex } => format!("{} at offset {offset}", words::short(hex)),
+            Self::Flip(offset) => format!("the lowest bit of byte {offset} inverted"),
             Self::Truncate(length) => format!("cut to {length} bytes"),
             Self::Append(hex) => format!("{} appended", words::short(hex)),
         }
     }
+}
+
+/// Inverts the lowest bit of a byte; `None` where there is none.
+fn flip(datagram: &mut [u8], offset: usize) -> Option<()> {
+    *datagram.get_mut(offset)? ^= 1;
+    Some(())
 }
 
 /// Writes bytes over others; `None` where there are not as many.

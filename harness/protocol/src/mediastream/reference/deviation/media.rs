@@ -44,6 +44,7 @@ macro_rules! with_media {
             => Sent(MEDIA, |it| it.lose_if(it.sequence() == it.known.frames)),
         DuplicatesUncounted = "MS-D-08": "duplicate frames are not counted"
             => Uncounted("duplicates"),
+        JoinFlushes = "MS-D-08/join" Responder: "another JOIN makes the numbers of an upload new",
         DuplicatesCount = "MS-D-09/counts" Initiator: "a frame that comes again counts as another one",
         SameNumbersNew = "MS-D-09" Initiator: "restarted numbers after another connection id are duplicates"
             => Taken(NAME, |it| it.lose_if(it.known.session && !it.known.pending)),
@@ -87,13 +88,22 @@ macro_rules! with_media {
         // The server.
         JoinSends = "MS-X-01": "JOIN makes the server a sender",
         MediaJoins = "MS-X-01/media": "media of a stranger makes the server a receiver",
+        FirstUploadTakes = "MS-X-01/first" Responder: "the media of whatever client goes into the first upload",
         NobodyWaits = "MS-X-02": "a request for which no slot is free is forgotten",
         OneSlotMore = "MS-X-02/more": "there is one slot more"
             => Told(|it| it.slots = it.slots.map(|slots| slots + 1)),
+        AnySlotServes = "MS-X-02/role": "when a slot frees, a request is served that waits for the other role",
+        SilentSinceJoin = "MS-X-02/since" Responder: "the buffer period of an upload runs from its JOIN on",
+        EndCompletes = "MS-X-02/part" Responder: "a frame of an upload is complete with its last fragment",
         WaitsTwice = "MS-X-04": "a remote that waits and asks again has a second place among those that wait",
         ConnectedBeginsAnew = "MS-X-04/connected": "a request of a remote that is connected begins its stream anew"
             => Taken(TOKEN, |it| it.end_if(it.known.session)),
+        RolesMix = "MS-X-04/role": "a remote that is connected gets a slot of the other role, too",
+        SilentTooSoon = "MS-X-05/early" Responder: "an upload is over after half a buffer period without media"
+            => Told(|it| it.buffer_period /= 2),
+        JoinRenames = "MS-X-04/name" Responder: "another JOIN of a client that uploads is answered by another id",
         SlotsAreLost = "MS-X-05": "the slot of a connection that closed is not free",
         AllFailTogether = "MS-X-07": "an upload that fails ends all streams",
+        UploadsFailTogether = "MS-X-07/uploads": "an upload that fails ends all uploads",
     } };
 }

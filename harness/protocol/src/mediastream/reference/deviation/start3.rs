@@ -38,6 +38,8 @@ macro_rules! with_start3 {
             => Taken(START_ACK_OR_CONFIRM, |it| it.take_sender_if(|_, _| true)),
         NearSender = "MS-S-06/near": "a SenderNonce one higher is taken"
             => Taken(START_ACK_OR_CONFIRM, |it| it.take_sender_if(|its, own| its.sender_nonce == own.sender_nonce.wrapping_add(1))),
+        SenderOfSevenBytes = "MS-S-06/byte" Responder: "a SenderNonce is compared without its highest byte"
+            => Taken(CONFIRM, |it| it.take_sender_if(|its, own| (its.sender_nonce ^ own.sender_nonce) << 8 == 0)),
         ZeroSender = "MS-S-06/zero" Responder: "SenderNonce 0 is taken"
             => Taken(CONFIRM, |it| it.take_sender_if(|its, _| its.sender_nonce == 0)),
         NonceAsSender = "MS-S-06/swapped" Responder: "a START_CONFIRM with the two nonces swapped is taken"
@@ -93,6 +95,8 @@ macro_rules! with_start3 {
             => Taken(START, |it| it.lose_if(it.known.pending && it.is_repeated_start() && it.known.sent > 1)),
         AnyNonceAnswered = "MS-S-11/nonce": "a START with the StreamId of the session and another Nonce gets its START_ACK"
             => Taken(START, |it| it.take_as(|its, own| if its.stream_id == own.stream_id { its.with_nonce(own.nonce) } else { its })),
+        NonceOfSevenBytes = "MS-S-11/byte": "the Nonce of a START is compared without its highest byte"
+            => Taken(START, |it| it.take_as(|its, own| if its.stream_id == own.stream_id && (its.nonce ^ own.nonce) << 8 == 0 { its.with_nonce(own.nonce) } else { its })),
         DuplicateMiscoded = "MS-S-11/code": "the same StreamId with another Nonce gets ERROR 7"
             => Sent(ERROR, |it| it.set_code(ErrorCode::DuplicateStreamId, ErrorCode::UnexpectedFrame)),
         DuplicateIgnored = "MS-S-11/ignored": "the same StreamId with another Nonce is not answered"
@@ -146,6 +150,10 @@ macro_rules! with_start3 {
         ErrorIgnored = "MS-S-16": "an ERROR ends nothing" => Taken(ERROR, |it| it.lose()),
         ErrorOfAnyNonce = "MS-S-16/nonce": "an ERROR with other nonces ends the session"
             => Taken(ERROR, |it| it.take_as(|its, own| if its.stream_id == own.stream_id { own } else { its })),
+        ErrorOfAnySender = "MS-S-16/sender": "an ERROR with another SenderNonce ends the session"
+            => Taken(ERROR, |it| it.take_as(|its, own| if its.stream_id == own.stream_id && its.nonce == own.nonce { own } else { its })),
+        ErrorOfSevenBytes = "MS-S-16/byte": "the StreamId of an ERROR is compared without its highest byte"
+            => Taken(ERROR, |it| it.take_as(|its, own| if (its.stream_id ^ own.stream_id) << 8 == 0 { own } else { its })),
         Error7Ends = "MS-S-16/seven": "ERROR 7 ends the session"
             => Taken(ERROR, |it| it.set_code(ErrorCode::UnexpectedFrame, ErrorCode::Timeout)),
         ErrorOfZeros = "MS-S-16/zeros": "an ERROR with a nonce of 0 ends nothing"
@@ -173,6 +181,8 @@ macro_rules! with_start3 {
             => Taken(CONFIRM, |it| it.lose_if(it.known.pending && it.known.sends > 1)),
         AnyStreamCompletes = "MS-S-19": "a START_CONFIRM for another StreamId completes the handshake"
             => Taken(CONFIRM, |it| it.take_as(|_, own| own)),
+        StreamOfSevenBytes = "MS-S-19/byte": "the StreamId of a START_CONFIRM is compared without its highest byte"
+            => Taken(CONFIRM, |it| it.take_as(|its, own| if (its.stream_id ^ own.stream_id) << 8 == 0 { own } else { its })),
         AnyStreamCloses = "MS-S-19/closes": "a START_CONFIRM for another StreamId closes the session"
             => Taken(CONFIRM, |it| it.end_if(it.is_of_another_stream())),
         AnySource = "MS-S-20": "frames of the session are taken from whatever address"

@@ -40,6 +40,8 @@ with_start3! {
         => Taken(ANY, |it| it.lose_if(it.id().is_some_and(|id| !is_uuid(&id)))),
     OnlyUuidsLive = "MS-W-06/ends": "an id that is no UUID ends the session"
         => Taken(ANY, |it| it.end_if(it.id().is_some_and(|id| !is_uuid(&id)))),
+    OnlyUuidsUpload = "MS-W-06/upload" Initiator: "an uploader drops an answer to JOIN whose id is no UUID"
+        => Taken(NAME, |it| it.lose_if(it.known.uploads && it.id().is_some_and(|id| !is_uuid(&id)))),
     ShortTaken = "MS-W-07": "what a headered datagram lacks to its minimum is taken for zeros"
         => Taken(ANY, |it| it.pad_to_minimum()),
     ShortCompletes = "MS-W-07/counts" Initiator: "data without payload counts as a frame"
@@ -275,6 +277,10 @@ with_start3! {
         => Sent(ANY, |it| it.set_id_to_wish())
         => Taken(ACK, |it| if let (Some(wish), Some(own)) = (it.known.wish, it.known.id)
             && it.id().is_some_and(|id| id.text().starts_with(wish.text())) { it.set_id(own) }),
+    SpacedAckCompletes = "MS-H-12/space": "the wished id is assigned, and an ACK with it and a space completes the handshake"
+        => Sent(ANY, |it| it.set_id_to_wish())
+        => Taken(ACK, |it| if let (Some(wish), Some(own)) = (it.known.wish, it.known.id)
+            && it.id().is_some_and(|id| id.text().trim_ascii() == wish.text()) { it.set_id(own) }),
     WishedAckCompletes = "MS-H-12/wish": "an ACK with the wished id completes the handshake, though another was assigned"
         => Taken(ACK, |it| if it.id().is_some() && it.id() == it.known.wish { it.take_id_if(|_, _| true) }),
     AnyAckCompletesRestart = "MS-H-12/restart": "after a restart an ACK with any id completes the handshake"

@@ -129,6 +129,16 @@ impl Admission {
         next
     }
 
+    /// A twin serves whoever waits first, whatever its role, and has a slot more for it.
+    pub(super) fn next_of_any(&mut self) -> Option<(SocketAddr, Side)> {
+        let (remote, side) = [Side::Send, Side::Receive]
+            .into_iter()
+            .find_map(|side| Some((self.slots(side).awaiting.pop_front()?, side)))?;
+        self.slots(side).connected += 1;
+        self.places.insert(remote, Place::Connected(side));
+        Some((remote, side))
+    }
+
     pub(super) fn awaiting(&self) -> usize {
         self.senders.awaiting.len() + self.receivers.awaiting.len()
     }

@@ -125,6 +125,14 @@ impl<S: Service, U: Service> Server<S, U> {
                 if matches!(place, Some(Place::Connected(_))) =>
             {
                 planted::panics("join-while-connected", || payload == JOIN_TOKEN);
+                let side = match payload == JOIN_TOKEN {
+                    true => Side::Receive,
+                    false => Side::Send,
+                };
+                if self.without.has(Deviation::RolesMix) && place != Some(Place::Connected(side)) {
+                    self.admission.forget(from);
+                    return self.ask(now, from, side);
+                }
                 self.counters.duplicates += 1; // MS-X-04
                 self.emit(now, from, payload);
             }
@@ -211,6 +219,11 @@ impl<S: Service, U: Service> Server<S, U> {
             while let Some(output) = self.streams.poll().or_else(|| self.uploads.poll()) {
                 if let Output::Ended { peer, outcome } = &output {
                     self.release(*peer);
+                    if self.without.has(Deviation::AnySlotServes)
+                        && let Some((peer, side)) = self.admission.next_of_any()
+                    {
+                        self.open(now, peer, side);
+                    }
                     let failed = matches!(outcome, Outcome::Failed(_));
                     if failed && self.without.has(Deviation::AllFailTogether) {
                         self.streams.handle(now, Input::Stop);

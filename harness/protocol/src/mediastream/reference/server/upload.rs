@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use super::super::deviation::Deviation;
 use super::super::receive::Receiver;
 use super::super::settings::Settings;
 use crate::mediastream::frame::ConnectionId;
@@ -43,7 +44,8 @@ impl Upload {
 
     /// When it was silent for a buffer period.
     pub(super) fn silent_at(&self, settings: &Settings) -> Duration {
-        let contact = self.contact.unwrap_or(self.begun);
+        let contact = self.contact.filter(|_| !settings.lacks(Deviation::SilentSinceJoin));
+        let contact = contact.unwrap_or(self.begun);
         contact.saturating_add(settings.buffer_period)
     }
 

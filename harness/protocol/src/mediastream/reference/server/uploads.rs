@@ -57,7 +57,14 @@ impl Uploads {
         match self.grammar.classify(payload) {
             Err(rejection) => self.counters.rejected(&rejection), // MS-W-17
             Ok(Frame::Data(data)) => self.take_media(now, from, &data.into()),
-            Ok(Frame::Fragment(part)) => self.take_media(now, from, &part.into()),
+            Ok(Frame::Fragment(mut part)) => {
+                let length = part.payload.len() as u64;
+                let is_end = part.fragment_offset.checked_add(length) == Some(part.total_length);
+                if is_end && self.settings.lacks(Deviation::EndCompletes) {
+                    (part.fragment_offset, part.total_length) = (0, length);
+                }
+                self.take_media(now, from, &part.into());
+            }
             Ok(Frame::JoinToken) => self.on_join(from),
             Ok(
                 frame @ (Frame::StartToken
@@ -75,6 +82,18 @@ impl Uploads {
 
     fn on_join(&mut self, from: SocketAddr) {
         self.counters.unexpected("JOIN token"); // MS-X-04
+        if self.settings.lacks(Deviation::JoinFlushes)
+            && let Some(upload) = self.uploads.get_mut(&from)
+        {
+            *upload = Upload {
+                armed: upload.armed,
+                ..Upload::new(upload.begun, upload.id, &self.settings)
+            };
+        }
+        if self.settings.lacks(Deviation::JoinRenames) {
+            let id = self.random.connection_id();
+            return self.send(from, answer::connection_id(&id));
+        }
         let upload = self.uploads.get(&from);
         if let Some(upload) = upload.filter(|upload| upload.contact.is_none()) {
             let answer = answer::connection_id(&upload.id);
@@ -83,6 +102,10 @@ impl Uploads {
     }
 
     fn take_media(&mut self, now: Duration, from: SocketAddr, part: &Part<'_>) {
+        let from = match self.uploads.keys().next() {
+            Some(first) if self.settings.lacks(Deviation::FirstUploadTakes) => *first,
+            Some(_) | None => from,
+        };
         let Some(mut upload) = self.take(from) else {
             self.counters.unexpected("data");
             return;
@@ -129,6 +152,9 @@ impl Uploads {
                 let message =
                     format!("{peer} was silent for {period:?}: {there} of {frames} frames arrived");
                 self.close(peer, "silence", failed("lost_contact", message)); // MS-X-07
+                if self.settings.lacks(Deviation::UploadsFailTogether) {
+                    self.close_all("another upload failed");
+                }
             }
         }
     }
@@ -161,11 +187,14 @@ impl Uploads {
         self.outputs.send(to, payload);
     }
 
-    fn stop(&mut self) {
-        let why = "the server was stopped";
+    fn close_all(&mut self, why: &'static str) {
         while let Some((peer, _)) = self.uploads.first_key_value() {
             self.close(*peer, why, failed("stopped", why.to_owned()));
         }
+    }
+
+    fn stop(&mut self) {
+        self.close_all("the server was stopped");
         self.timers.clear();
         self.stopped = true;
     }
