@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use self::handshake::Answer;
 use crate::clock::Clock;
 use crate::host::Host;
-use crate::launch::{Instance, open_sockets, said};
+use crate::launch::{Instance, open_sockets, printed_output};
 use crate::socket::PeerSocket;
 
 /// How long an answer is waited for before the question is asked again.
@@ -268,7 +268,7 @@ fn state(instance: &Instance) -> String {
     match &instance.process {
         None => String::from("it was not started by this run"),
         Some(process) => {
-            let output = said(&process.output().tail());
+            let output = printed_output(&process.output().tail());
             match process.ended() {
                 Some(ended) => format!("its process ended ({ended}); {output}"),
                 None => format!("its process runs; {}; {output}", open_sockets(process)),

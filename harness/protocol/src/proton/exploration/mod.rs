@@ -21,16 +21,16 @@
 
 mod counted;
 mod owner;
-mod peer;
-mod strangers;
+mod test_peer;
+mod test_plans;
 
 use std::time::Duration;
 
 pub(super) use counted::Counted;
 pub(super) use owner::{Command, OwnedClient, Schedule};
-pub(super) use peer::TestPeer;
+pub(super) use test_peer::TestPeer;
 #[cfg(feature = "fuzz")]
-pub(super) use peer::{Deed, Deeds};
+pub(super) use test_peer::{PeerAction, PeerSchedule};
 
 use super::{
     Client, ClientSettings, CloseCode, Deviations, Profile, STARTUP_DELAY, Server, ServerSettings,
@@ -86,31 +86,31 @@ pub(super) fn participants(
     for twin in &chosen.without {
         without.add(twin)?;
     }
-    let stranger = match draw(6) {
+    let test_peer = match draw(6) {
         0 | 1 => Some(Role::Responder),
         2..5 => Some(Role::Initiator),
         _ => None,
     };
     let count = 1 + draw(3);
-    let is_slow = settings.commit_delay >= SLOW || stranger.is_some() && draw(12) == 0;
+    let is_slow = settings.commit_delay >= SLOW || test_peer.is_some() && draw(12) == 0;
     let (mut plans, mut quiet) = commands(draw, count, is_slow);
-    let visitor = (stranger == Some(Role::Initiator)).then(|| {
+    let visitor = (test_peer == Some(Role::Initiator)).then(|| {
         // In most runs it finds the server free.
         let begin = match draw(4) {
             0 => Duration::ZERO,
             _ => quiet,
         };
-        let (deeds, end) = strangers::client(draw, begin);
+        let (schedule, end) = test_plans::client(draw, begin);
         quiet = quiet.max(end);
         let window = (draw(3) == 0).then_some(32);
-        TestPeer::new(window, deeds).participant()
+        TestPeer::new(window, schedule).participant()
     });
     let rest = quiet + CALM;
-    let ends = match stranger {
+    let ends = match test_peer {
         Some(Role::Responder) => rest,
         Some(Role::Initiator) | None => is_served_again(draw, &mut plans, rest, &settings),
     };
-    let codes = match stranger {
+    let codes = match test_peer {
         Some(_) => [&CloseCode::ALL[..]; 2],
         None => CODES,
     };
@@ -143,15 +143,15 @@ pub(super) fn participants(
             if settings.resets { "" } else { ", no reset" },
             settings.commit_delay,
             settings.action_interval,
-            match stranger {
+            match test_peer {
                 Some(Role::Responder) => ", a test peer as the server",
                 Some(Role::Initiator) => " and a test peer",
                 None => "",
             }
         ),
-        server: match stranger {
+        server: match test_peer {
             Some(Role::Responder) => {
-                TestPeer::new(None, strangers::server(draw, settings.profile, quiet)).participant()
+                TestPeer::new(None, test_plans::server(draw, settings.profile, quiet)).participant()
             }
             Some(Role::Initiator) | None => {
                 let server = Server::new(settings).without(without);
