@@ -301,10 +301,10 @@ impl Node {
         }
     }
 
-    pub(super) fn is_at_rest(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         match &self.machine {
             Hosted::Datagrams(_) => true,
-            Hosted::Streams(carrier) => carrier.machine().is_at_rest(),
+            Hosted::Streams(carrier) => carrier.machine().is_idle(),
         }
     }
 

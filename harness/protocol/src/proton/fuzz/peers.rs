@@ -54,7 +54,7 @@ pub fn participants(bytes: &[u8]) -> Participants {
         server,
         clients,
         quiet: Some(ends),
-        rest: None,
+        idle_check: None,
         ends: Some(ends),
         unending: UNENDING,
     }

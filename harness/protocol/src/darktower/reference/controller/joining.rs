@@ -5,9 +5,9 @@ use uuid::Uuid;
 
 use super::super::messages::{self, ErrorCode, LENGTH, LeaveReason, message, text};
 use super::super::sessions::{Context, SessionKey};
-use super::super::store::{NotJoined, Participant};
+use super::super::store::{JoinError, Participant};
 use super::super::token::{Claims, Usage};
-use super::{Controller, Deviation, State, Who};
+use super::{Controller, Deviation, Member, State};
 use crate::darktower::MAX_MESSAGE;
 
 /// Bytes of a JoinResponse that those who are in a meeting may take; the rest is for what else stands
@@ -46,9 +46,9 @@ impl Controller {
             return self.refuse(of, ErrorCode::NotFound, "No such meeting", context);
         };
         // Who was not yet known to be lost is now (DT-S-16).
-        let is_same = |who: &Who| who.meeting == meeting.id && who.user == claims.sub;
+        let is_same = |member: &Member| member.meeting == meeting.id && member.user == claims.sub;
         let old = self.sessions.iter();
-        let mut old = old.filter(|(_, signaling)| signaling.who.as_ref().is_some_and(is_same));
+        let mut old = old.filter(|(_, signaling)| signaling.member.as_ref().is_some_and(is_same));
         if let Some(old) = old.next().map(|(key, _)| *key) {
             self.leave(old, LeaveReason::ConnectionLost, context);
             self.end(old, "the user joined anew", context);
@@ -64,10 +64,10 @@ impl Controller {
             .join(meeting.id, &claims.sub, name, fresh, context.at);
         let joined = match joined {
             Ok(joined) => joined,
-            Err(NotJoined::NoMeeting) => {
+            Err(JoinError::NoMeeting) => {
                 return self.refuse(of, ErrorCode::NotFound, "No such meeting", context);
             }
-            Err(NotJoined::Full) => {
+            Err(JoinError::Full) => {
                 if self.lacks(Deviation::JoinToldFirst) {
                     self.tell_of_join(of, meeting.id, &messages::newcomer(fresh, name), context);
                 }
@@ -109,7 +109,7 @@ impl Controller {
         });
         without.welcome(&mut response, &participant);
         if let Some(signaling) = self.sessions.get_mut(&of) {
-            signaling.who = Some(Who {
+            signaling.member = Some(Member {
                 meeting,
                 user: claims.sub.clone(),
                 id: joined.id,
