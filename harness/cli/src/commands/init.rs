@@ -25,7 +25,6 @@ const STREAM: [(&str, u64); 3] = [
     ("seconds", 2),
 ];
 
-/// The command's arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -32,7 +32,6 @@ use crate::reference::twin as twin_of;
 use crate::vectors::{self, SelectionArgs};
 use trial::Trial;
 
-/// The command's arguments.
 #[derive(Debug, clap::Args)]
 #[command(
     long_about = "\

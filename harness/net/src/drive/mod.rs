@@ -60,7 +60,6 @@ pub struct Restart {
 pub struct Setup {
     /// The script at its beginning.
     pub script: Script,
-    /// The socket `main`.
     pub main: PeerSocket,
     /// The scenario's clock; the script counts from its start.
     pub clock: Clock,
@@ -88,7 +87,6 @@ pub struct ScenarioDriver {
     pending: VecDeque<(Received, Option<u64>)>,
     /// What is pending of what the scripts of a run may hold.
     share: Share,
-    /// Its deadline.
     limit: Duration,
     stop: watch::Receiver<bool>,
     /// The latest time that was passed to the script.
@@ -140,7 +138,6 @@ impl ScenarioDriver {
         }
     }
 
-    /// Plays the script.
     pub async fn run(mut self) -> DriveResult {
         let end = self.play().await;
         let took = self.clock.now();

@@ -54,7 +54,6 @@ pub struct MatrixSettings {
     pub impair_text: Option<String>,
     /// Pairs to run in parallel.
     pub jobs: usize,
-    /// Random seed.
     pub seed: u64,
     /// The folder of the captures; it is made if need be.
     pub captures: PathBuf,

@@ -134,7 +134,6 @@ pub struct RunEnd {
     pub ending: &'static str,
     /// Why the initiator failed, if it did.
     pub failure: Option<&'static str>,
-    /// Violated requirements.
     pub breaches: Vec<Breach>,
 }
 

@@ -110,13 +110,11 @@ impl std::fmt::Display for Refusal {
 }
 
 impl Web {
-    /// A client's end.
     #[must_use]
     pub fn client(connection: ConnectionNumber) -> Self {
         Self::new(connection, true)
     }
 
-    /// A server's end.
     #[must_use]
     pub fn server(connection: ConnectionNumber) -> Self {
         Self::new(connection, false)

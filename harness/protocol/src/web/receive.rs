@@ -36,7 +36,6 @@ impl Web {
         }
     }
 
-    /// A datagram came.
     pub fn on_datagram(&mut self, bytes: &[u8]) {
         let mut reader = Reader::new(bytes);
         let Ok(quarter) = reader.quic_varint("quarter stream id") else {

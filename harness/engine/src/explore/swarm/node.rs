@@ -127,7 +127,6 @@ impl Node {
         self.edge.is_some()
     }
 
-    /// Its own address.
     pub(super) fn address(&self, socket: Socket) -> SocketAddr {
         let number = u16::try_from(socket.0 % 10_000).unwrap_or_default();
         (self.ip, self.port + number).into()

@@ -51,7 +51,6 @@ struct Route {
     to: SocketAddr,
 }
 
-/// Its result.
 pub(crate) struct RunResult {
     pub(crate) ending: Option<&'static str>,
     pub(crate) failure: Option<&'static str>,

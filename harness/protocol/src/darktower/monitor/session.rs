@@ -62,7 +62,6 @@ impl Session {
 pub(super) enum DatagramContent {
     Media(MediaObservation),
     Authentication,
-    /// Neither.
     Unknown,
 }
 

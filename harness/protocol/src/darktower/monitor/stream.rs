@@ -48,7 +48,6 @@ pub(super) struct Direction {
     has_begun: bool,
 }
 
-/// The application's bytes.
 #[derive(Debug)]
 enum Content {
     /// Too few bytes were received.
@@ -91,7 +90,6 @@ impl Stream {
         }
     }
 
-    /// Who opened it.
     pub(super) const fn opener(&self) -> Role {
         opener(self.id)
     }

@@ -26,9 +26,7 @@ pub trait Sessions {
     fn reset(&mut self, of: SessionKey, stream: StreamId, code: StreamCode);
     /// Asks for no more bytes of a stream.
     fn stop_sending(&mut self, of: SessionKey, stream: StreamId, code: StreamCode);
-    /// Sends a datagram.
     fn datagram(&mut self, of: SessionKey, bytes: &[u8]);
-    /// Closes a session.
     fn close(&mut self, of: SessionKey, code: StreamCode, reason: &str);
     /// Reports a state transition of a session.
     fn transition(

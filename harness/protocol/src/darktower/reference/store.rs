@@ -15,7 +15,6 @@ pub const RESUMPTION: Duration = Duration::from_secs(30);
 /// Streams that a participant may publish, and as many that it may subscribe to.
 pub const MOST_STREAMS: usize = 256;
 
-/// A meeting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Meeting {
     pub id: Uuid,

@@ -52,7 +52,6 @@ pub(crate) enum Command {
     Event,
     Commit(u32),
     Read,
-    /// Closes its connection.
     Close,
     /// Checks that all events were acknowledged.
     IsAcked,

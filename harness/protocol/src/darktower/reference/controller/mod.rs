@@ -64,7 +64,6 @@ pub struct ControllerCounters {
     pub errors: BTreeMap<&'static str, u64>,
 }
 
-/// One session.
 #[derive(Debug)]
 struct Signaling {
     state: State,

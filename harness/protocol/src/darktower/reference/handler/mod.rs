@@ -79,7 +79,6 @@ struct Session {
     identity: Option<Identity>,
     /// What the other side sends.
     incoming: BTreeMap<StreamId, Incoming>,
-    /// What it gets.
     copies: BTreeMap<StreamId, Forwarded>,
     /// Sources of which it left too much unread, and in which subscription.
     unread: BTreeMap<Source, u64>,

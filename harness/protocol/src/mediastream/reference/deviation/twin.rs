@@ -24,7 +24,6 @@ impl Deviations {
         own.map(|(_, hook)| hook)
     }
 
-    /// Its changed setting.
     pub(in super::super) fn tell(self, settings: &mut Settings) {
         for hook in self.hooks() {
             if let Hook::Told(change) = hook {
