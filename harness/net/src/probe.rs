@@ -93,13 +93,13 @@ pub async fn responder(
 ) -> Result<PeerSocket, Silent> {
     match protocol.transport {
         None => ask_for_stream(protocol, mode, instance, tries, turn).await,
-        Some(transport) => shake_hands(transport, instance, tries).await,
+        Some(transport) => handshake(transport, instance, tries).await,
     }
 }
 
 /// Connects by QUIC and closes at once, until there is a response. An unanswered connection is
 /// kept until its own timeout, since a slow server would be left with it.
-async fn shake_hands(
+async fn handshake(
     transport: Transport,
     instance: &Instance,
     tries: u32,

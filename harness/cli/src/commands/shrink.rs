@@ -189,7 +189,7 @@ impl Args {
         );
         let shrunk = shrunk.map_err(|error| self.unshrunk(error, &trial, *stop.borrow()))?;
         self.write(&out, &shrunk.text)?;
-        let text = told_in_words(
+        let text = describe(
             &shrunk,
             &trial,
             scenario,
@@ -363,7 +363,7 @@ impl Args {
 }
 
 /// The result for people.
-fn told_in_words(
+fn describe(
     shrunk: &Shrunk,
     trial: &Trial<'_>,
     scenario: &Scenario,

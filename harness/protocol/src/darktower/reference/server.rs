@@ -104,7 +104,7 @@ impl Server {
     }
 
     /// Lets the services hear what came of an input.
-    fn hear(&mut self, at: Duration, connection: ConnectionNumber) {
+    fn handle_events(&mut self, at: Duration, connection: ConnectionNumber) {
         self.wires.drain(connection);
         while let Some(web) = self.wires.webs.get_mut(&connection)
             && let Some(event) = web.poll_event()
@@ -343,13 +343,13 @@ impl StreamMachine for Server {
                 };
                 if let Some(web) = self.wires.webs.get_mut(&connection) {
                     web.on_stream(stream, what);
-                    self.hear(at, connection);
+                    self.handle_events(at, connection);
                 }
             }
             Input::Datagram { connection, bytes } => {
                 if let Some(web) = self.wires.webs.get_mut(&connection) {
                     web.on_datagram(bytes);
-                    self.hear(at, connection);
+                    self.handle_events(at, connection);
                 }
             }
             Input::Closed { connection, why } => {

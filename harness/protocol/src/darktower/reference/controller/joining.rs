@@ -69,7 +69,7 @@ impl Controller {
             }
             Err(JoinError::Full) => {
                 if self.lacks(Deviation::JoinToldFirst) {
-                    self.tell_of_join(of, meeting.id, &messages::newcomer(fresh, name), context);
+                    self.announce_join(of, meeting.id, &messages::newcomer(fresh, name), context);
                 }
                 return self.refuse(of, ErrorCode::CapacityExceeded, "Meeting is full", context);
             }
@@ -95,7 +95,7 @@ impl Controller {
         let media = media.named(self.random.uuid().to_string());
         let without = self.settings.without;
         let media = without.media_token(media);
-        let secret = without.signs(&self.settings.secret, Deviation::OtherMediaSecret);
+        let secret = without.signing_secret(&self.settings.secret, Deviation::OtherMediaSecret);
         let media_url = self.sessions.get(&of).map(|it| it.media_url.clone());
         let participant = messages::participant(joined);
         let mut response = json!({
@@ -124,11 +124,11 @@ impl Controller {
         }
         self.counters.joined += 1;
         self.go(of, State::Connected, "it joined", context);
-        self.tell_of_join(of, meeting, &participant, context);
+        self.announce_join(of, meeting, &participant, context);
     }
 
     /// ParticipantJoined to the others (DT-S-08).
-    fn tell_of_join(
+    fn announce_join(
         &mut self,
         of: SessionKey,
         meeting: Uuid,
@@ -136,12 +136,12 @@ impl Controller {
         context: &mut Context<'_>,
     ) {
         let news = message("ParticipantJoined", json!({ "participant": participant }));
-        let (itself, others) = self.settings.without.told_of_a_join();
+        let (itself, others) = self.settings.without.join_announcements();
         for _ in 0..itself {
             self.send(of, &news, context);
         }
         for _ in 0..others {
-            self.tell_others(of, meeting, &news, Deviation::JoinToldToAll, context);
+            self.broadcast(of, meeting, &news, Deviation::JoinToldToAll, context);
         }
     }
 

@@ -252,27 +252,27 @@ impl Controller {
         // DT-S-02, DT-S-12
         let without = self.settings.without;
         let (messages, read) = without.read(&mut signaling.reader, bytes);
-        let heard = messages
+        let message = messages
             .into_iter()
-            .try_for_each(|message| self.hear(of, &message, context));
+            .try_for_each(|message| self.handle_message(of, &message, context));
         // DT-S-11
-        if let Err(ending) = heard.and(read.map_err(StreamClose::from)) {
+        if let Err(ending) = message.and(read.map_err(StreamClose::from)) {
             self.break_off(of, &ending, context);
         }
     }
 
-    fn hear(
+    fn handle_message(
         &mut self,
         of: SessionKey,
-        heard: &Described,
+        message: &Described,
         context: &mut Context<'_>,
     ) -> Result<(), StreamClose> {
         let Some(signaling) = self.sessions.get(&of) else {
             return Ok(());
         };
-        let fields = &heard.fields;
+        let fields = &message.fields;
         let Some(member) = signaling.member.clone() else {
-            return match heard.frame {
+            return match message.frame {
                 "JoinRequest" => {
                     self.join(of, fields, context);
                     Ok(())
@@ -281,7 +281,7 @@ impl Controller {
                 other => self.expects_a_join(other),
             };
         };
-        match heard.frame {
+        match message.frame {
             "JoinRequest" => self.refuse(of, ErrorCode::Conflict, "Already joined", context),
             "PublishStream" => self.publish(of, &member, fields, context),
             "SubscribeStream" => self.subscribe(of, &member, fields, context),
@@ -341,7 +341,7 @@ impl Controller {
                     self.send(of, &news, context);
                 }
                 if !self.lacks(Deviation::OthersUntold) {
-                    self.tell_others(
+                    self.broadcast(
                         of,
                         member.meeting,
                         &news,
@@ -445,12 +445,12 @@ impl Controller {
             None => Deviation::LeavingToldToAll,
         };
         for _ in 0..times {
-            self.tell_others(of, member.meeting, &news, to_all, context);
+            self.broadcast(of, member.meeting, &news, to_all, context);
         }
     }
 
     /// Tells the others of a meeting; a twin that lacks `to_all` tells all others.
-    fn tell_others(
+    fn broadcast(
         &mut self,
         of: SessionKey,
         meeting: Uuid,

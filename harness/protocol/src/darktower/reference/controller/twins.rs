@@ -38,7 +38,7 @@ impl Controller {
         if self.lacks(Deviation::RefusedIsTold) {
             let news = json!({ "participant": newcomer(Uuid::max(), "refused") });
             let news = message("ParticipantJoined", news);
-            self.tell_others(of, meeting, &news, Deviation::JoinToldToAll, context);
+            self.broadcast(of, meeting, &news, Deviation::JoinToldToAll, context);
         }
     }
 
@@ -67,7 +67,7 @@ impl Controller {
         ) {
             let news = json!({ "participant": newcomer(Uuid::max(), "") });
             let news = message("ParticipantJoined", news);
-            self.tell_others(of, meeting, &news, Deviation::JoinToldToAll, context);
+            self.broadcast(of, meeting, &news, Deviation::JoinToldToAll, context);
         }
         self.break_off(of, &StreamClose::from(malformed), context);
     }
@@ -88,7 +88,7 @@ impl Controller {
         context: &mut Context<'_>,
     ) {
         if self.lacks(Deviation::SameIsTold) {
-            self.tell_others(
+            self.broadcast(
                 of,
                 member.meeting,
                 news,

@@ -89,7 +89,7 @@ macro_rules! with_media {
         MediaJoins = "MS-X-01/media": "media of a stranger makes the server a receiver",
         NobodyWaits = "MS-X-02": "a request for which no slot is free is forgotten",
         OneSlotMore = "MS-X-02/more": "there is one slot more"
-            => Told(|it| it.slots = it.slots.map(|slots| slots + 1)),
+            => Setting(|it| it.slots = it.slots.map(|slots| slots + 1)),
         WaitsTwice = "MS-X-04": "a remote that waits and asks again has a second place among those that wait",
         ConnectedBeginsAnew = "MS-X-04/connected": "a request of a remote that is connected begins its stream anew"
             => Taken(TOKEN, |it| it.end_if(it.known.session)),

@@ -25,14 +25,14 @@ impl Connection {
             Role::Initiator => self.name(id, bytes, at, settings, emit),
             Role::Responder => bytes,
         };
-        self.said(id, by, rest, at, settings, emit);
+        self.frame(id, by, rest, at, settings, emit);
         if !was_named && self.is_named(id) {
             let early = self
                 .streams
                 .get_mut(&id)
                 .map(|stream| std::mem::take(&mut stream.early));
             for (at, bytes) in early.into_iter().flatten() {
-                self.said(id, Role::Responder, &bytes, at, settings, emit);
+                self.frame(id, Role::Responder, &bytes, at, settings, emit);
             }
         }
     }
@@ -44,7 +44,7 @@ impl Connection {
     }
 
     /// Takes what follows the byte that says what a stream is.
-    fn said(
+    fn frame(
         &mut self,
         id: u64,
         by: Role,

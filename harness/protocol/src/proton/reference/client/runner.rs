@@ -115,7 +115,7 @@ impl WorkloadClient {
 
     fn act(&mut self, now: Duration) {
         while let Some(event) = self.client.poll_event() {
-            self.hear(now, event);
+            self.handle_event(now, event);
         }
         let Some((_, next)) = self.due.take_if(|(due, _)| *due <= now) else {
             return;
@@ -127,7 +127,7 @@ impl WorkloadClient {
         }
     }
 
-    fn hear(&mut self, now: Duration, event: ClientEvent) {
+    fn handle_event(&mut self, now: Duration, event: ClientEvent) {
         match event {
             ClientEvent::Connected => {
                 let Workload {
