@@ -41,7 +41,6 @@ pub enum CaptureError {
     Io {
         /// How far the file was read.
         offset: u64,
-        /// The system's error.
         source: io::Error,
     },
 }

@@ -56,7 +56,6 @@ pub enum WriteError {
     Io {
         /// Packets that were written before.
         packets: u64,
-        /// The system's error.
         source: io::Error,
     },
     /// The file has reached its limit; it stays readable, and nothing more is written.

@@ -66,24 +66,24 @@ impl<M: StreamMachine> Carrier<M> {
         &self.machine
     }
 
-    /// The machine of streams, for what changes nothing that it wants.
+    /// The machine of streams, for calls without outputs.
     pub const fn machine_mut(&mut self) -> &mut M {
         &mut self.machine
     }
 
-    /// Lets the owner ask the machine for something, then does what it wants.
+    /// Calls the machine and processes its outputs.
     pub fn ask<T>(&mut self, now: Duration, ask: impl FnOnce(&mut M) -> T) -> T {
         self.settled(now, |carrier| ask(&mut carrier.machine))
     }
 
-    /// A datagram came in from `from` at one of its sockets.
+    /// Processes a datagram that was received from `from` on one of its sockets.
     pub fn receive(&mut self, now: Duration, socket: Socket, from: SocketAddr, payload: &[u8]) {
         self.settled(now, |carrier| {
             carrier.quic.receive(now, socket, from, payload);
         });
     }
 
-    /// Time went on; a deadline may be due.
+    /// Processes the deadlines that are due.
     pub fn tick(&mut self, now: Duration) {
         self.settled(now, |carrier| {
             carrier.quic.tick(now);
@@ -112,20 +112,18 @@ impl<M: StreamMachine> Carrier<M> {
         both.into_iter().flatten().min()
     }
 
-    /// Whether QUIC has nothing left to say or to wait for: there are no connections, also none
-    /// that were closed a moment ago.
+    /// Whether QUIC has no connections, draining ones included.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.quic.is_idle()
     }
 
-    /// Asks whoever it is connected with whether all that was said has come: see [`Carrier::is_read`].
+    /// Sends probes to all peers, whose acknowledgement confirms all data before: see [`Carrier::is_read`].
     pub fn ask_for_acknowledgement(&mut self, now: Duration) {
         self.settled(now, |carrier| carrier.quic.ask(now));
     }
 
-    /// Whether all that was said on its connections has come to the other side's QUIC, as the answer to a question
-    /// after it says.
+    /// Whether the peers have acknowledged the probes, and so received everything that was sent before.
     #[must_use]
     pub fn is_read(&self) -> bool {
         self.quic.is_read()
@@ -137,7 +135,7 @@ impl<M: StreamMachine> Carrier<M> {
         self.quic.configuration().secrets().take()
     }
 
-    /// Does something, and then everything that follows from it.
+    /// Calls `act` and processes all outputs that follow.
     fn settled<T>(&mut self, now: Duration, act: impl FnOnce(&mut Self) -> T) -> T {
         let mut generator = self.generator.take();
         let result = random::drawing_from(&mut generator, || {
@@ -175,7 +173,7 @@ impl<M: StreamMachine> Carrier<M> {
             let Some((connection, news)) = next else {
                 break;
             };
-            news.tell(now, connection, &mut self.machine);
+            news.deliver(now, connection, &mut self.machine);
         }
         self.quic.flush(now);
     }

@@ -114,26 +114,26 @@ impl Configuration {
 
     pub(crate) fn client(
         &mut self,
-        how: &ConnectOptions,
+        options: &ConnectOptions,
         switch: &Switch,
     ) -> Result<ClientConfig, CarrierError> {
-        let alpn = match &how.alpn {
+        let alpn = match &options.alpn {
             Some(names) => names.iter().map(|name| name.as_bytes().into()).collect(),
             None => vec![self.settings.transport.alpn.into()],
         };
         let mut sessions = self.sessions.client(alpn)?;
         if self.settings.is_tester {
-            misbehave::check(&how.faults)?;
+            misbehave::check(&options.faults)?;
             sessions = Arc::new(Faulty {
                 sessions,
-                faults: how.faults.clone(),
+                faults: options.faults.clone(),
                 switch: switch.clone(),
             });
         }
         let id = ConnectionId::new(&self.draw::<20>());
         let mut config = ClientConfig::new(sessions);
         config
-            .transport_config(Arc::new(self.transport(how.window)?))
+            .transport_config(Arc::new(self.transport(options.window)?))
             .initial_dst_cid_provider(Arc::new(move || id));
         Ok(config)
     }

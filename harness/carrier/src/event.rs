@@ -17,7 +17,7 @@ pub(crate) enum ConnectionEvent {
 }
 
 impl ConnectionEvent {
-    pub(crate) fn tell(
+    pub(crate) fn deliver(
         &self,
         now: Duration,
         connection: ConnectionNumber,

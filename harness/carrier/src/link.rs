@@ -25,7 +25,7 @@ pub(crate) enum LinkEvent {
     Stream(StreamId, StreamInput),
     Delivered(StreamId),
     Datagram(Bytes),
-    /// What was seen of its way, if packets passed on it.
+    /// The path statistics, if packets were exchanged.
     Lost(ConnectionError, Option<Path>),
 }
 
@@ -63,31 +63,31 @@ pub(crate) struct Link {
     pub(crate) number: Option<ConnectionNumber>,
     /// Whether the machine knows that the handshake is complete.
     pub(crate) is_connected: bool,
-    /// When QUIC wants to be woken, or the connection is given up.
+    /// The next timer of QUIC, or the receive timeout.
     pub(crate) due: Option<Duration>,
-    /// When a datagram came last, or it began.
-    pub(crate) heard: Duration,
-    /// The packet whose acknowledgement says that all was received, if nothing was sent since.
-    asked: Option<u64>,
+    /// Time of the last received datagram, or of the start.
+    pub(crate) last_received: Duration,
+    /// The packet whose acknowledgement confirms that everything was received, if nothing was sent since.
+    probe: Option<u64>,
     /// How it ended, until that is reported.
     lost: Option<ConnectionError>,
     streams: BTreeMap<StreamId, Stream>,
-    /// Streams that wait for the other side's limit, bidirectional and unidirectional ones.
+    /// Streams blocked by the peer's stream limit, bidirectional and unidirectional.
     to_open: [VecDeque<StreamId>; 2],
-    /// Streams on which something may be written that waits.
+    /// Streams with queued writes.
     writable: BTreeSet<StreamId>,
-    /// Streams of which something may be read, in the order in which it came.
+    /// Streams with readable data, in order of arrival.
     readable: VecDeque<StreamId>,
-    told: VecDeque<(StreamId, StreamInput)>,
-    /// Streams of which the other side has everything.
+    events: VecDeque<(StreamId, StreamInput)>,
+    /// Streams of which the peer has acknowledged everything.
     delivered: VecDeque<StreamId>,
 }
 
 #[derive(Debug)]
 struct Stream {
     is_open: bool,
-    /// What waits to be taken by the transport: the first of it from `taken` on.
-    waiting: VecDeque<Order>,
+    /// Writes for the transport: the first one from byte `taken` on.
+    waiting: VecDeque<SendItem>,
     taken: usize,
     /// Whether sending is still pending.
     sends: bool,
@@ -95,7 +95,7 @@ struct Stream {
 }
 
 #[derive(Debug)]
-enum Order {
+enum SendItem {
     Write(Vec<u8>),
     Fin,
     Reset(u64),
@@ -140,31 +140,31 @@ impl Link {
             number: Some(number),
             is_connected: false,
             due: None,
-            heard: now,
-            asked: None,
+            last_received: now,
+            probe: None,
             lost: None,
             streams: BTreeMap::new(),
             to_open: Default::default(),
             writable: BTreeSet::new(),
             readable: VecDeque::new(),
-            told: VecDeque::new(),
+            events: VecDeque::new(),
             delivered: VecDeque::new(),
         }
     }
 
     /// Something is sent: an earlier probe says nothing about it.
-    pub(crate) fn says(&mut self) {
-        self.asked = None;
+    pub(crate) fn data_written(&mut self) {
+        self.probe = None;
     }
 
     /// The packet that was sent last is a probe of whether everything was received.
-    pub(crate) fn asks(&mut self) {
-        self.asked = Some(congestion::sent(&self.quic));
+    pub(crate) fn probe_sent(&mut self) {
+        self.probe = Some(congestion::sent(&self.quic));
     }
 
     /// Whether the peer acknowledged the probe.
     pub(crate) fn is_read(&self) -> bool {
-        self.asked
+        self.probe
             .is_some_and(|number| congestion::is_acknowledged(&self.quic, number))
     }
 
@@ -175,7 +175,7 @@ impl Link {
             true => receive_timeout.time,
             false => receive_timeout.handshake,
         };
-        Some(self.heard.saturating_add(time))
+        Some(self.last_received.saturating_add(time))
     }
 
     /// The receive timeout has expired.
@@ -194,7 +194,7 @@ impl Link {
         self.to_open = Default::default();
         self.writable.clear();
         self.readable.clear();
-        self.told.clear();
+        self.events.clear();
         self.delivered.clear();
     }
 
@@ -209,8 +209,8 @@ impl Link {
         }
         self.number?;
         self.write_all();
-        if let Some((stream, told)) = self.told.pop_front() {
-            return Some(LinkEvent::Stream(stream, told));
+        if let Some((stream, events)) = self.events.pop_front() {
+            return Some(LinkEvent::Stream(stream, events));
         }
         if let Some(stream) = self.delivered.pop_front() {
             return Some(LinkEvent::Delivered(stream));
@@ -219,8 +219,8 @@ impl Link {
             planted::panics("datagram-empty", || datagram.is_empty());
             return Some(LinkEvent::Datagram(datagram));
         }
-        if let Some((stream, told)) = self.read(reads) {
-            return Some(LinkEvent::Stream(stream, told));
+        if let Some((stream, events)) = self.read(reads) {
+            return Some(LinkEvent::Stream(stream, events));
         }
         // Data before the close is delivered before it.
         let lost = self.lost.take()?;
@@ -270,7 +270,7 @@ impl Link {
                         let id = StreamId(id.into());
                         self.streams.insert(id, Stream::new(id, false));
                         self.may_be_read(id);
-                        self.told.push_back((id, StreamInput::Opened));
+                        self.events.push_back((id, StreamInput::Opened));
                     }
                 }
             },
@@ -296,8 +296,8 @@ impl Link {
         stream.waiting.clear();
         // It fails only where the stream is over already.
         let _ = self.quic.send_stream(quic_id(id)).reset(code);
-        let told = StreamInput::Stopped(code.into_inner());
-        self.told.push_back((id, told));
+        let events = StreamInput::Stopped(code.into_inner());
+        self.events.push_back((id, events));
         self.drop_if_over(id);
     }
 
@@ -337,16 +337,16 @@ impl Link {
     }
 
     pub(crate) fn write(&mut self, id: StreamId, bytes: Vec<u8>) {
-        self.order(id, Order::Write(bytes));
+        self.push_send(id, SendItem::Write(bytes));
     }
 
     pub(crate) fn fin(&mut self, id: StreamId) {
-        self.order(id, Order::Fin);
+        self.push_send(id, SendItem::Fin);
     }
 
-    fn order(&mut self, id: StreamId, order: Order) {
+    fn push_send(&mut self, id: StreamId, push_send: SendItem) {
         if let Some(stream) = self.streams.get_mut(&id).filter(|stream| stream.sends) {
-            stream.waiting.push_back(order);
+            stream.waiting.push_back(push_send);
             self.writable.insert(id);
         }
     }
@@ -356,7 +356,7 @@ impl Link {
         if let Some(stream) = self.streams.get_mut(&id) {
             stream.waiting.clear();
         }
-        self.order(id, Order::Reset(code));
+        self.push_send(id, SendItem::Reset(code));
     }
 
     /// Asks for no more bytes of a stream.
@@ -397,25 +397,25 @@ impl Link {
         while stream.is_open && stream.sends {
             let rest = match stream.waiting.front() {
                 None => return,
-                Some(Order::Fin) => {
+                Some(SendItem::Fin) => {
                     stream.waiting.pop_front();
                     // It fails only where the stream is over already.
                     let _ = self.quic.send_stream(quic_id(id)).finish();
                     continue;
                 }
-                Some(Order::Reset(code)) => {
+                Some(SendItem::Reset(code)) => {
                     let _ = self.quic.send_stream(quic_id(id)).reset(varint(*code));
                     stream.sends = false;
                     return self.drop_if_over(id);
                 }
-                Some(Order::Write(bytes)) => bytes.get(stream.taken..).unwrap_or_default(),
+                Some(SendItem::Write(bytes)) => bytes.get(stream.taken..).unwrap_or_default(),
             };
             match self.quic.send_stream(quic_id(id)).write(rest) {
                 Ok(written) if written < rest.len() => stream.taken += written,
                 Ok(_) => {
                     stream.taken = 0;
                     stream.waiting.pop_front();
-                    self.told.push_back((id, StreamInput::Written));
+                    self.events.push_back((id, StreamInput::Written));
                 }
                 Err(WriteError::Blocked) => return,
                 Err(WriteError::Stopped(code)) => return self.stopped(id, code),
@@ -438,17 +438,17 @@ impl Link {
                 index += 1;
                 continue;
             }
-            let told = match stream.receives {
+            let events = match stream.receives {
                 Receiving::Wanted => read(&mut self.quic, id),
                 Receiving::ToStop(_) | Receiving::Over => None,
             };
-            match told {
-                Some(told @ StreamInput::Bytes(_)) => return Some((id, told)),
-                Some(told) => {
+            match events {
+                Some(events @ StreamInput::Bytes(_)) => return Some((id, events)),
+                Some(events) => {
                     stream.receives = Receiving::Over;
                     self.readable.remove(index);
                     self.drop_if_over(id);
-                    return Some((id, told));
+                    return Some((id, events));
                 }
                 None => {
                     self.readable.remove(index);

@@ -18,48 +18,48 @@ use crate::link::{Link, LinkEvent};
 use crate::misbehave::varint;
 use crate::{CarrierError, Effect, Settings, Socket};
 
-/// Connections whose socket and other side are remembered; the oldest are forgotten first.
-const MOST_PLACES: usize = 4096;
+/// Most connections whose socket and peer are remembered; the oldest are dropped first.
+const MAX_PATHS: usize = 4096;
 
 #[derive(Debug)]
 pub(crate) struct Quic {
     base: Instant,
     configuration: Configuration,
     endpoint: Endpoint,
-    /// Where a client connects to.
+    /// The server that a client connects to.
     peer: Option<SocketAddr>,
-    /// Connections that the machine can name.
-    stages: BTreeMap<ConnectionNumber, Stage>,
-    /// All connections that the endpoint has.
+    /// Connections with a number of the machine.
+    connections: BTreeMap<ConnectionNumber, ConnectionState>,
+    /// All connections of the endpoint.
     links: BTreeMap<usize, Link>,
-    /// When connections want to be woken, those that do.
+    /// The timers of the connections.
     dues: BTreeSet<(Duration, usize)>,
-    /// Those at which something may have changed, or of which something waits to be read.
+    /// Connections to be polled.
     touched: BTreeSet<usize>,
-    /// Where connections were begun, also those that are over.
-    places: BTreeMap<ConnectionNumber, Place>,
+    /// Socket and peer of connections, closed ones included.
+    paths: BTreeMap<ConnectionNumber, PathAddresses>,
     /// The number of the next connection that comes in.
     next_incoming: u64,
-    /// How many sockets there are.
+    /// Number of sockets.
     sockets: usize,
     is_tester: bool,
     receive_timeout: Option<ReceiveTimeout>,
     silent: BTreeSet<Socket>,
     /// Immediate results of the machine's outputs.
-    heard: VecDeque<(ConnectionNumber, ConnectionEvent)>,
+    events: VecDeque<(ConnectionNumber, ConnectionEvent)>,
     pub(crate) effects: VecDeque<Effect>,
 }
 
-/// How far a connection is.
+/// The state of a connection.
 #[derive(Debug)]
-enum Stage {
-    /// It waits for the machine's word.
-    Asked(Box<Incoming>),
-    Begun(ConnectionHandle),
+enum ConnectionState {
+    /// An incoming connection that the machine has not admitted yet.
+    Pending(Box<Incoming>),
+    Established(ConnectionHandle),
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct PathAddresses {
     socket: Socket,
     peer: SocketAddr,
 }
@@ -77,17 +77,17 @@ impl Quic {
             configuration,
             endpoint,
             peer,
-            stages: BTreeMap::new(),
+            connections: BTreeMap::new(),
             links: BTreeMap::new(),
             dues: BTreeSet::new(),
             touched: BTreeSet::new(),
-            places: BTreeMap::new(),
+            paths: BTreeMap::new(),
             next_incoming: 0,
             sockets: 0,
             is_tester: settings.is_tester,
             receive_timeout: settings.transport.receive_timeout,
             silent: BTreeSet::new(),
-            heard: VecDeque::new(),
+            events: VecDeque::new(),
             effects: VecDeque::new(),
         })
     }
@@ -96,7 +96,7 @@ impl Quic {
         &self.configuration
     }
 
-    /// Where a client connects to.
+    /// The server that a client connects to.
     pub(crate) const fn peer(&self) -> Option<SocketAddr> {
         self.peer
     }
@@ -123,7 +123,7 @@ impl Quic {
                 self.transmit(now, ConnectionHandle(handle));
             }
             if let Some(link) = self.links.get_mut(&handle) {
-                link.asks();
+                link.probe_sent();
             }
         }
     }
@@ -154,7 +154,7 @@ impl Quic {
         match event {
             Some(DatagramEvent::ConnectionEvent(handle, event)) => {
                 if let Some(link) = self.links.get_mut(&handle.0) {
-                    link.heard = now;
+                    link.last_received = now;
                     link.quic.handle_event(event);
                     self.touched.insert(handle.0);
                 }
@@ -162,10 +162,10 @@ impl Quic {
             Some(DatagramEvent::NewConnection(incoming)) => {
                 let connection = ConnectionNumber(self.next_incoming);
                 self.next_incoming += 1;
-                self.remember(connection, Place { socket, peer: from });
-                self.stages
-                    .insert(connection, Stage::Asked(Box::new(incoming)));
-                self.hear(connection, ConnectionEvent::Incoming(from));
+                self.remember(connection, PathAddresses { socket, peer: from });
+                self.connections
+                    .insert(connection, ConnectionState::Pending(Box::new(incoming)));
+                self.push_event(connection, ConnectionEvent::Incoming(from));
             }
             Some(DatagramEvent::Response(transmit)) => self.send(socket, &transmit, answer),
             None => {}
@@ -197,21 +197,21 @@ impl Quic {
         &mut self,
         reads: impl Fn(ConnectionNumber, StreamId) -> bool,
     ) -> Option<(ConnectionNumber, ConnectionEvent)> {
-        if let Some(heard) = self.heard.pop_front() {
-            return Some(heard);
+        if let Some(events) = self.events.pop_front() {
+            return Some(events);
         }
         for handle in &self.touched {
             let Some(link) = self.links.get_mut(handle) else {
                 continue;
             };
             let number = link.number;
-            let heard = link.next(|stream| number.is_some_and(|number| reads(number, stream)));
-            if let (Some(number), Some(heard)) = (number, heard) {
-                if matches!(heard, LinkEvent::Lost(..)) {
+            let events = link.next(|stream| number.is_some_and(|number| reads(number, stream)));
+            if let (Some(number), Some(events)) = (number, events) {
+                if matches!(events, LinkEvent::Lost(..)) {
                     link.forget();
-                    self.stages.remove(&number);
+                    self.connections.remove(&number);
                 }
-                return Some((number, ConnectionEvent::Link(heard)));
+                return Some((number, ConnectionEvent::Link(events)));
             }
         }
         None
@@ -290,7 +290,7 @@ impl Quic {
             Output::Connect(connection) => {
                 self.connect(now, connection, &ConnectOptions::default())
             }
-            Output::ConnectBy(connection, how) => self.connect(now, connection, &how),
+            Output::ConnectBy(connection, options) => self.connect(now, connection, &options),
             Output::Open(connection, stream) => {
                 self.with(connection, |link| link.open(stream));
             }
@@ -344,23 +344,23 @@ impl Quic {
         }
     }
 
-    fn hear(&mut self, connection: ConnectionNumber, event: ConnectionEvent) {
-        self.heard.push_back((connection, event));
+    fn push_event(&mut self, connection: ConnectionNumber, event: ConnectionEvent) {
+        self.events.push_back((connection, event));
     }
 
     /// What was asked for before leaves before, once there are streams. A code of the application is
     /// hidden until then, and is the first thing that is sent.
     fn close(&mut self, now: Duration, connection: ConnectionNumber, code: u64, reason: String) {
-        let handle = match self.stages.get(&connection) {
-            Some(Stage::Begun(handle)) => *handle,
-            Some(Stage::Asked(_)) => return self.refuse(connection),
+        let handle = match self.connections.get(&connection) {
+            Some(ConnectionState::Established(handle)) => *handle,
+            Some(ConnectionState::Pending(_)) => return self.refuse(connection),
             None => return,
         };
-        self.stages.remove(&connection);
+        self.connections.remove(&connection);
         if let Some(link) = self.links.get(&handle.0) {
             congestion::open(&link.quic);
         }
-        self.say_what_waits(now, handle);
+        self.flush_pending(now, handle);
         let at = self.at(now);
         if let Some(link) = self.links.get_mut(&handle.0) {
             link.quic.close(at, varint(code), reason.into());
@@ -369,7 +369,7 @@ impl Quic {
         }
     }
 
-    fn say_what_waits(&mut self, now: Duration, handle: ConnectionHandle) {
+    fn flush_pending(&mut self, now: Duration, handle: ConnectionHandle) {
         if let Some(link) = self.links.get_mut(&handle.0)
             && link.is_connected
         {
@@ -380,31 +380,31 @@ impl Quic {
 
     /// Does something with a connection whose handshake is done.
     fn with(&mut self, connection: ConnectionNumber, act: impl FnOnce(&mut Link)) {
-        if let Some(Stage::Begun(handle)) = self.stages.get(&connection)
+        if let Some(ConnectionState::Established(handle)) = self.connections.get(&connection)
             && let Some(link) = self.links.get_mut(&handle.0)
             && link.is_connected
         {
-            link.says();
+            link.data_written();
             act(link);
             self.touched.insert(handle.0);
         }
     }
 
-    fn remember(&mut self, connection: ConnectionNumber, place: Place) {
-        self.places.insert(connection, place);
-        if self.places.len() > MOST_PLACES {
-            self.places.pop_first();
+    fn remember(&mut self, connection: ConnectionNumber, path: PathAddresses) {
+        self.paths.insert(connection, path);
+        if self.paths.len() > MAX_PATHS {
+            self.paths.pop_first();
         }
     }
 
     fn socket_of(&self, connection: ConnectionNumber) -> Socket {
-        let place = self.places.get(&connection);
-        place.map_or(Socket::MAIN, |place| place.socket)
+        let path = self.paths.get(&connection);
+        path.map_or(Socket::MAIN, |path| path.socket)
     }
 
     fn peer_of(&self, connection: ConnectionNumber) -> Option<SocketAddr> {
-        let place = self.places.get(&connection);
-        place.map(|place| place.peer).or(self.peer)
+        let path = self.paths.get(&connection);
+        path.map(|path| path.peer).or(self.peer)
     }
 
     fn at(&self, now: Duration) -> Instant {
@@ -415,8 +415,8 @@ impl Quic {
 impl Drop for Quic {
     /// Connections that wait for the machine's decision are dropped.
     fn drop(&mut self) {
-        for (_, stage) in std::mem::take(&mut self.stages) {
-            if let Stage::Asked(incoming) = stage {
+        for (_, stage) in std::mem::take(&mut self.connections) {
+            if let ConnectionState::Pending(incoming) = stage {
                 self.endpoint.ignore(*incoming);
             }
         }

@@ -35,7 +35,6 @@ pub(crate) fn generator(security: Security, side: Side) -> Result<ChaCha20Rng, C
     Ok(ChaCha20Rng::from_seed(seed))
 }
 
-/// Random bytes.
 pub(crate) fn bytes<const N: usize>(generator: &mut ChaCha20Rng) -> [u8; N] {
     let mut bytes = [0; N];
     generator.fill_bytes(&mut bytes);

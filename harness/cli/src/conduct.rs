@@ -62,7 +62,7 @@ where
                 event = told.recv() => match event {
                     Some(event) => {
                         sinks.event(&event);
-                        reports::tell(sinks.new_failures());
+                        reports::report_failures(sinks.new_failures());
                     }
                     None => break true,
                 },

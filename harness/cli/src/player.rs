@@ -25,7 +25,6 @@ pub(crate) enum Player<'a> {
 /// The reference in virtual time.
 #[derive(Debug, Clone)]
 pub(crate) struct Virtual {
-    /// The protocol.
     pub(crate) protocol: &'static Protocol,
     /// Settings of the scripted peer and the reference.
     pub(crate) settings: Settings,
@@ -33,13 +32,11 @@ pub(crate) struct Virtual {
 
 /// An implementation over sockets.
 pub(crate) struct Live<'a> {
-    /// The implementation.
     pub(crate) iut: &'a Iut,
     /// Where it is played.
     pub(crate) runtime: &'a Runtime,
     /// Turns true when the user wants an end.
     pub(crate) stop: watch::Receiver<bool>,
-    /// Random seed.
     pub(crate) seed: u64,
     /// This program.
     pub(crate) shakedown: String,
@@ -50,9 +47,7 @@ pub(crate) struct Live<'a> {
 /// A scenario played once.
 #[derive(Debug)]
 pub(crate) struct PlayResult {
-    /// The verdict.
     pub(crate) verdict: VerdictEvent,
-    /// What was found.
     pub(crate) findings: Vec<FindingEvent>,
     /// What a network that leaves something to chance did, where that is known.
     pub(crate) happened: Option<Vec<Fault>>,

@@ -138,14 +138,14 @@ impl ReportArgs {
 /// Completes the reports, prints those that could not be written, and returns the exit code.
 pub(crate) fn close(sinks: Sinks, exit: u8) -> Exit {
     let outcome = sinks.finish();
-    tell(outcome.untold());
+    report_failures(outcome.untold());
     let exit = outcome.exit(exit);
     let known = Exit::ALL.into_iter().find(|known| *known as u8 == exit);
     known.unwrap_or(Exit::Harness)
 }
 
 /// Prints reports that could not be written.
-pub(crate) fn tell(failures: &[shakedown_report::Failure]) {
+pub(crate) fn report_failures(failures: &[shakedown_report::Failure]) {
     for failure in failures {
         let label = error_label();
         let text = failure.to_string();

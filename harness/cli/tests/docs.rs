@@ -34,6 +34,23 @@ fn blocks<'a>(page: &'a str, kind: &'a str) -> Vec<&'a str> {
 }
 
 #[test]
+fn the_protocol_that_is_shown_has_every_field() {
+    let page = page("new-protocol.md");
+    let shown = blocks(&page, "rust").concat();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../protocol/src/protocol.rs");
+    let source = std::fs::read_to_string(source).expect("the source is there");
+    let fields = source.split("pub struct Protocol {").nth(1);
+    let fields = fields.and_then(|rest| rest.split("\n}").next());
+    let fields = fields.expect("a struct").lines();
+    let names = fields.filter_map(|line| line.strip_prefix("    pub ")?.split(':').next());
+    let names: Vec<_> = names.collect();
+    assert!(names.len() > 20, "{names:?}");
+    let has = |name: &&str| shown.contains(&format!("\n    {name}: "));
+    let missing: Vec<_> = names.into_iter().filter(|name| !has(name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
 fn the_scenarios_that_are_shown_load() {
     let page = page("scenarios.md");
     let blocks = blocks(&page, "json scenario");

@@ -96,7 +96,7 @@ impl Sessions {
 
     fn connected(&mut self, resets: bool) -> usize {
         let client = self.connect(resets);
-        assert_eq!(self.news(client), ClientEvent::Connected);
+        assert_eq!(self.event(client), ClientEvent::Connected);
         client
     }
 
@@ -109,11 +109,11 @@ impl Sessions {
     }
 
     /// What a client has to tell next; it has something within an hour.
-    fn news(&mut self, client: usize) -> ClientEvent {
+    fn event(&mut self, client: usize) -> ClientEvent {
         let end = self.now() + 60 * MINUTE;
         loop {
-            if let Some(news) = self.clients[client].carrier.machine_mut().take_news() {
-                return news;
+            if let Some(event) = self.clients[client].carrier.machine_mut().poll_event() {
+                return event;
             }
             assert!(self.next(end), "client {client} has nothing to tell");
         }
@@ -192,7 +192,7 @@ impl Sessions {
         self.ask(client, |it, now| it.read_action(now)).unwrap();
         let (mut acks, mut committed, mut item) = (Vec::new(), None, None);
         while acks.len() < 5 || committed.is_none() || item.is_none() {
-            match self.news(client) {
+            match self.event(client) {
                 ClientEvent::Acked(id) => acks.push(id),
                 ClientEvent::Committed { request, answer } => committed = Some((request, answer)),
                 ClientEvent::Item(value) => item = Some(value),
@@ -273,7 +273,7 @@ fn an_idle_connection_stays_open_for_ten_minutes() {
     let kept_alive = sessions.counts_of_clients().sent;
     assert!(kept_alive >= 600, "{kept_alive}");
     assert_eq!(sessions.ask(client, |it, now| it.send_event(now)), Ok(1));
-    assert_eq!(sessions.news(client), ClientEvent::Acked(1));
+    assert_eq!(sessions.event(client), ClientEvent::Acked(1));
     sessions.close(client);
     sessions.assert_broken(&[], 1);
 }
@@ -287,11 +287,11 @@ fn a_request_that_takes_four_minutes_is_answered_and_events_go_on() {
     for id in 1..=3 {
         sessions.run_for(MINUTE);
         sessions.ask(client, |it, now| it.send_event(now)).unwrap();
-        assert_eq!(sessions.news(client), ClientEvent::Acked(id));
+        assert_eq!(sessions.event(client), ClientEvent::Acked(id));
     }
     let (request, answer) = (7, 14);
     assert_eq!(
-        sessions.news(client),
+        sessions.event(client),
         ClientEvent::Committed { request, answer }
     );
     let took = sessions.now() - asked;
@@ -310,7 +310,7 @@ fn a_request_without_an_answer_closes_with_code_4_after_five_minutes() {
     let asked = sessions.now();
     sessions.ask(client, |it, now| it.commit(now, 7)).unwrap();
     let why = "the server did not answer or read within 5 minutes";
-    assert_eq!(sessions.news(client), closed(why, true));
+    assert_eq!(sessions.event(client), closed(why, true));
     let took = sessions.now() - asked;
     assert!(
         (5 * MINUTE..5 * MINUTE + SECOND).contains(&took),
@@ -344,7 +344,7 @@ fn a_second_client_that_resets_takes_the_place_of_the_first() {
     let second = sessions.connected(true);
     assert_eq!(sessions.try_everything(second), Ok(()));
     let reset = closed("the server closed it: reset by client", false);
-    assert_eq!(sessions.news(first), reset);
+    assert_eq!(sessions.event(first), reset);
     sessions.assert_broken(&[], 2);
 }
 
@@ -356,7 +356,7 @@ fn sessions_are_right_on_a_network_that_loses_repeats_swaps_and_damages() {
         let mut sessions = Sessions::new(ServerSettings::default(), impair, seed);
         loop {
             let client = sessions.connect(false);
-            let ended = match sessions.news(client) {
+            let ended = match sessions.event(client) {
                 ClientEvent::Connected => sessions.try_everything(client),
                 other => Err(other),
             };

@@ -80,7 +80,6 @@ pub trait Owner<M: ?Sized> {
 
 /// A request of an owner to its machine.
 pub enum OwnerRequest<M: ?Sized> {
-    /// Stop.
     Stop,
     /// Call this with the machine and the time.
     Call(MachineCall<M>),

@@ -91,7 +91,7 @@ pub enum LaunchError {
     /// It ended before it was ready.
     #[error(
         "the implementation ended before it was ready ({ended}){}; {}",
-        stays(ended), said(.output)
+        hint(ended), printed_output(.output)
     )]
     Exited {
         ended: ProcessExit,
@@ -101,7 +101,7 @@ pub enum LaunchError {
     /// It runs and does not become ready.
     #[error(
         "the implementation is not ready after {waited:?} (`ready_within` in [start] allows more): {missing}; {}",
-        said(.output)
+        printed_output(.output)
     )]
     NotReady {
         /// How long was waited.
@@ -149,7 +149,7 @@ impl Instance {
 }
 
 /// What to do about a process that ended, if known.
-const fn stays(ended: &ProcessExit) -> &'static str {
+const fn hint(ended: &ProcessExit) -> &'static str {
     match ended.code {
         Some(0) => ": it has to stay in the foreground",
         _ => "",
@@ -158,7 +158,7 @@ const fn stays(ended: &ProcessExit) -> &'static str {
 
 /// A process's output as the end of a message.
 #[must_use]
-pub fn said(output: &str) -> String {
+pub fn printed_output(output: &str) -> String {
     match output.trim_end() {
         "" => String::from("it printed nothing"),
         output => format!("it printed:\n{output}"),

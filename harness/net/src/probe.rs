@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use self::handshake::Answer;
 use crate::clock::Clock;
 use crate::host::Host;
-use crate::launch::{Instance, open_sockets, said};
+use crate::launch::{Instance, open_sockets, printed_output};
 use crate::socket::PeerSocket;
 
 /// How long an answer is waited for before the question is asked again.
@@ -93,13 +93,13 @@ pub async fn responder(
 ) -> Result<PeerSocket, Silent> {
     match protocol.transport {
         None => ask_for_stream(protocol, mode, instance, tries, turn).await,
-        Some(transport) => shake_hands(transport, instance, tries).await,
+        Some(transport) => handshake(transport, instance, tries).await,
     }
 }
 
 /// Connects by QUIC and closes at once, until there is a response. An unanswered connection is
 /// kept until its own timeout, since a slow server would be left with it.
-async fn shake_hands(
+async fn handshake(
     transport: Transport,
     instance: &Instance,
     tries: u32,
@@ -268,7 +268,7 @@ fn state(instance: &Instance) -> String {
     match &instance.process {
         None => String::from("it was not started by this run"),
         Some(process) => {
-            let output = said(&process.output().tail());
+            let output = printed_output(&process.output().tail());
             match process.ended() {
                 Some(ended) => format!("its process ended ({ended}); {output}"),
                 None => format!("its process runs; {}; {output}", open_sockets(process)),

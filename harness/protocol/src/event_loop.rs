@@ -10,7 +10,6 @@ use std::time::Duration;
 
 /// What is between the participants: a network model, or a plain [`InFlight`].
 pub trait Link {
-    /// What arrives.
     type Arrival;
 
     /// When something arrives next, if anything is on its way.

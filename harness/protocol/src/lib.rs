@@ -6,7 +6,6 @@
 //! in and output goes out. This crate depends on `shakedown-wire` alone and must not touch
 //! sockets, processes, threads or clocks.
 
-pub mod darktower;
 pub mod event_loop;
 pub mod exploration;
 #[cfg(feature = "fuzz")]
@@ -14,11 +13,9 @@ pub mod fuzz;
 pub mod hex;
 pub mod machine;
 pub mod media;
-pub mod mediastream;
 pub mod monitor;
 pub mod pair;
 pub mod pattern;
-pub mod proton;
 pub mod requirement;
 pub mod stream_decoder;
 pub mod streams;
@@ -44,9 +41,19 @@ pub use specification::Specification;
 pub use tolerance::Tolerance;
 pub use twin::Twin;
 
-/// Every protocol, in the order in which they are listed.
-pub static PROTOCOLS: [&Protocol; 3] = [
-    &mediastream::PROTOCOL,
-    &proton::PROTOCOL,
-    &darktower::PROTOCOL,
-];
+/// Declares the module of each protocol, and lists them.
+macro_rules! protocols {
+    ($($name:ident,)*) => {
+        $(pub mod $name;)*
+
+        /// Every protocol, in the order in which they are listed.
+        pub static PROTOCOLS: [&Protocol; [$(stringify!($name)),*].len()] =
+            [$(&$name::PROTOCOL),*];
+    };
+}
+
+protocols! {
+    mediastream,
+    proton,
+    darktower,
+}

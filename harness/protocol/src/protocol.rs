@@ -52,7 +52,6 @@ pub struct Protocol {
     /// Whether a side ever sends a frame in a mode, with whatever is switched on. A scenario that waits for
     /// another one could not pass.
     pub sends: fn(role: Role, mode: &str, frame: &str) -> bool,
-    /// Its Wireshark dissector.
     pub wireshark: Wireshark,
     /// Its requirements, in the specification's order.
     pub requirements: fn() -> &'static [Requirement],
@@ -416,7 +415,6 @@ pub struct ReferenceSettings {
     pub stream: StreamParameters,
     /// The responder's address; an initiator needs it.
     pub peer: Option<SocketAddr>,
-    /// Random seed.
     pub seed: u64,
     /// The time since 1970 at which the machine's time is 0.
     pub epoch: Duration,

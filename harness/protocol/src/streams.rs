@@ -80,7 +80,6 @@ pub enum Input<'a> {
     /// A datagram came in (RFC 9221).
     Datagram {
         connection: ConnectionNumber,
-        /// Its bytes.
         bytes: &'a [u8],
     },
     /// The connection is over, by the other side or by the transport.

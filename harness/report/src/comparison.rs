@@ -31,7 +31,6 @@ pub struct Comparison {
     pub in_both: usize,
 }
 
-/// Something that changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
     pub what: ChangeKind,
@@ -69,7 +68,6 @@ pub enum ChangeKind {
 }
 
 impl ChangeKind {
-    /// As a heading.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

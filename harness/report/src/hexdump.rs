@@ -14,7 +14,6 @@ pub(crate) enum Line {
     Bytes {
         /// Offset of the first in the payload.
         offset: usize,
-        /// The bytes.
         bytes: Vec<u8>,
         /// Which of them are marked, as indices into `bytes`.
         marked: Range<usize>,

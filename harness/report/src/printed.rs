@@ -12,7 +12,6 @@ use crate::{Outcome, Record, Sink};
 pub struct Format {
     /// As `--format` spells it.
     pub name: &'static str,
-    /// For `--help`.
     pub about: &'static str,
     pub(crate) render: fn(&Record) -> String,
 }

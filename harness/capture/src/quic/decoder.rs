@@ -55,7 +55,6 @@ pub struct Decoder {
     pub(super) ready: Vec<u64>,
 }
 
-/// Receives events.
 pub(super) type Sink<'s> = &'s mut dyn FnMut(&Event<'_>);
 
 impl Decoder {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use quinn_proto::{ConnectionHandle, Incoming};
 use shakedown_protocol::streams::{ConnectOptions, ConnectionNumber, Faults};
 
-use super::{Place, Quic, Stage};
+use super::{ConnectionState, PathAddresses, Quic};
 use crate::event::ConnectionEvent;
 use crate::link::{Link, LinkEvent};
 use crate::misbehave::{self, Switch};
@@ -18,7 +18,7 @@ impl Quic {
     pub(super) fn admit(&mut self, now: Duration, connection: ConnectionNumber, faults: &Faults) {
         if let Err(error) = misbehave::check(faults) {
             self.refuse(connection);
-            return self.hear(connection, ConnectionEvent::NotBegun(error.to_string()));
+            return self.push_event(connection, ConnectionEvent::NotBegun(error.to_string()));
         }
         let Some(incoming) = self.take_asked(connection) else {
             return;
@@ -40,7 +40,7 @@ impl Quic {
                     self.send(socket, &transmit, answer);
                 }
                 let lost = LinkEvent::Lost(error.cause, None);
-                self.hear(connection, ConnectionEvent::Link(lost));
+                self.push_event(connection, ConnectionEvent::Link(lost));
             }
         }
     }
@@ -54,10 +54,10 @@ impl Quic {
     }
 
     fn take_asked(&mut self, connection: ConnectionNumber) -> Option<Incoming> {
-        match self.stages.remove(&connection)? {
-            Stage::Asked(incoming) => Some(*incoming),
-            begun @ Stage::Begun(_) => {
-                self.stages.insert(connection, begun);
+        match self.connections.remove(&connection)? {
+            ConnectionState::Pending(incoming) => Some(*incoming),
+            begun @ ConnectionState::Established(_) => {
+                self.connections.insert(connection, begun);
                 None
             }
         }
@@ -67,11 +67,11 @@ impl Quic {
         &mut self,
         now: Duration,
         connection: ConnectionNumber,
-        how: &ConnectOptions,
+        options: &ConnectOptions,
     ) {
-        match self.new_link(now, connection, how) {
+        match self.new_link(now, connection, options) {
             Ok((handle, link)) => self.begin(connection, handle, link),
-            Err(why) => self.hear(connection, ConnectionEvent::NotBegun(why)),
+            Err(why) => self.push_event(connection, ConnectionEvent::NotBegun(why)),
         }
     }
 
@@ -79,28 +79,28 @@ impl Quic {
         &mut self,
         now: Duration,
         connection: ConnectionNumber,
-        how: &ConnectOptions,
+        options: &ConnectOptions,
     ) -> Result<(ConnectionHandle, Link), String> {
         let known = self.peer.ok_or("no peer to connect to")?;
-        let peer = how.to.unwrap_or(known);
+        let peer = options.to.unwrap_or(known);
         if peer.is_ipv6() != known.is_ipv6() {
             return Err(format!(
                 "{peer} is not reached by the socket that reaches {known}"
             ));
         }
         let switch = Switch::default();
-        let config = self.configuration.client(how, &switch);
+        let config = self.configuration.client(options, &switch);
         let config = config.map_err(|error| error.to_string())?;
         let at = self.at(now);
         let begun = self.endpoint.connect(at, config, peer, SERVER_NAME);
         let (handle, quic) = begun.map_err(|error| error.to_string())?;
-        let beside = how.from.and_then(|other| self.places.get(&other));
-        let socket = match beside.map(|place| place.socket) {
+        let beside = options.from.and_then(|other| self.paths.get(&other));
+        let socket = match beside.map(|path| path.socket) {
             Some(socket) => socket,
             None if self.is_tester => self.new_socket(),
             None => Socket::MAIN,
         };
-        self.remember(connection, Place { socket, peer });
+        self.remember(connection, PathAddresses { socket, peer });
         Ok((handle, Link::new(quic, socket, switch, connection, now)))
     }
 
@@ -117,6 +117,7 @@ impl Quic {
     fn begin(&mut self, connection: ConnectionNumber, handle: ConnectionHandle, link: Link) {
         self.touched.insert(handle.0);
         self.links.insert(handle.0, link);
-        self.stages.insert(connection, Stage::Begun(handle));
+        self.connections
+            .insert(connection, ConnectionState::Established(handle));
     }
 }

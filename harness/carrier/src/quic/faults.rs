@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shakedown_protocol::streams::{ConnectionNumber, Fault};
 
-use super::{Quic, Stage};
+use super::{ConnectionState, Quic};
 
 impl Quic {
     /// Lets a connection misbehave, if there is one that can.
@@ -12,17 +12,17 @@ impl Quic {
         if let Fault::Silent(is_silent) = fault {
             return self.silence(now, connection, is_silent);
         }
-        let handle = match self.stages.get(&connection) {
-            Some(Stage::Begun(handle)) if self.is_tester => *handle,
+        let handle = match self.connections.get(&connection) {
+            Some(ConnectionState::Established(handle)) if self.is_tester => *handle,
             Some(_) | None => return,
         };
-        self.say_what_waits(now, handle);
+        self.flush_pending(now, handle);
         let moved_to = matches!(fault, Fault::Move).then(|| self.new_socket());
-        let place = self.places.get_mut(&connection);
+        let path = self.paths.get_mut(&connection);
         let Some(link) = self.links.get_mut(&handle.0) else {
             return;
         };
-        link.says();
+        link.data_written();
         match fault {
             Fault::Deaf(is_deaf) => link.switch.deafen(is_deaf),
             Fault::Replace(frames) => link.switch.replace(frames),
@@ -31,16 +31,16 @@ impl Quic {
         if let Some(socket) = moved_to {
             link.socket = socket;
             link.quic.local_address_changed();
-            if let Some(place) = place {
-                place.socket = socket;
+            if let Some(path) = path {
+                path.socket = socket;
             }
         }
         self.touched.insert(handle.0);
     }
 
     fn silence(&mut self, now: Duration, connection: ConnectionNumber, is_silent: bool) {
-        if let Some(Stage::Begun(handle)) = self.stages.get(&connection) {
-            self.say_what_waits(now, *handle);
+        if let Some(ConnectionState::Established(handle)) = self.connections.get(&connection) {
+            self.flush_pending(now, *handle);
         }
         let socket = self.socket_of(connection);
         match is_silent {

@@ -146,7 +146,6 @@ fn greet(socket: &UdpSocket, peer: SocketAddr) -> io::Result<()> {
     socket.send_to(&greeting(), peer).map(drop)
 }
 
-/// The connection-id datagram.
 fn greeting() -> [u8; 39] {
     let mut id = [0; 39];
     id[..2].copy_from_slice(&0x1000_u16.to_le_bytes());

@@ -22,7 +22,6 @@ use crate::reports::{self, ReportArgs};
 /// Bytes that are read from a file at once.
 const BUFFER: usize = 256 * 1_024;
 
-/// The command's arguments.
 #[derive(Debug, clap::Args)]
 #[command(
     long_about = "\

@@ -8,7 +8,6 @@ use crate::completing;
 use crate::exit::{Exit, Failure};
 use crate::logging::Global;
 
-/// The command's arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The script asks the program at each Tab: it completes modes, ids of scenarios, requirements and twins, and files \

@@ -15,7 +15,6 @@ use crate::logging::Global;
 use crate::numbers::{AT_LEAST_1, whole};
 use crate::reference::{self, print_line, resolve};
 
-/// The command's arguments.
 #[derive(Debug, clap::Args)]
 #[command(
     subcommand_value_name = "PROTOCOL",

@@ -23,7 +23,6 @@ use crate::reports;
 /// What a datagram of QUIC is called, as encrypted as it is.
 const QUIC: &str = "QUIC";
 
-/// The command's arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

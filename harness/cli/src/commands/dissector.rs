@@ -7,7 +7,6 @@ use shakedown_protocol::wireshark;
 use crate::exit::{Exit, Failure};
 use crate::logging::Global;
 
-/// The command's arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:

@@ -21,7 +21,6 @@ const TIMER: Duration = Duration::from_millis(1);
 /// A machine that is late by this much excuses lateness: see docs/timing.md.
 const LATE: Duration = Duration::from_millis(50);
 
-/// The command's arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:

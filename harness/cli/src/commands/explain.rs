@@ -16,7 +16,6 @@ use crate::exit::{Exit, Failure, usage};
 use crate::logging::Global;
 use crate::vectors;
 
-/// The command's arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -28,7 +28,6 @@ use crate::vectors::{self, SelectionArgs};
 /// How long what was started may take to end.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The command's arguments.
 #[derive(Debug, clap::Args)]
 #[command(
     long_about = "\

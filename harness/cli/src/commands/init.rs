@@ -25,7 +25,6 @@ const STREAM: [(&str, u64); 3] = [
     ("seconds", 2),
 ];
 
-/// The command's arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -140,7 +139,7 @@ impl Args {
 
     fn ask_protocol(&self) -> Result<&'static Protocol, Failure> {
         let known = PROTOCOLS.map(|protocol| protocol.id);
-        let id = said(
+        let id = flag_or_default(
             self.protocol.clone(),
             "--protocol",
             &known.join(", "),
@@ -154,7 +153,7 @@ impl Args {
 
     fn ask_role(&self, protocol: &Protocol) -> Result<Role, Failure> {
         let [first, other] = protocol.sides;
-        let role = said(
+        let role = flag_or_default(
             self.role.clone(),
             "--role",
             &protocol.sides.join(", "),
@@ -174,7 +173,7 @@ impl Args {
     /// They are checked with the whole description.
     fn ask_modes(&self, protocol: &Protocol) -> Result<Vec<String>, Failure> {
         let known = protocol.modes.join(", ");
-        let modes = said(self.modes.clone(), "--modes", &known, protocol.modes[0])?;
+        let modes = flag_or_default(self.modes.clone(), "--modes", &known, protocol.modes[0])?;
         Ok(modes
             .split(',')
             .map(|mode| mode.trim().to_owned())
@@ -187,7 +186,7 @@ impl Args {
                 Role::Responder => "./my-server --listen {address}",
                 Role::Initiator => "./my-client {peer}",
             };
-            let command = said(None, "-- COMMAND", "the program and its arguments", usual)?;
+            let command = flag_or_default(None, "-- COMMAND", "the program and its arguments", usual)?;
             self.command = command.split_whitespace().map(str::to_owned).collect();
         }
         Ok(())
@@ -239,7 +238,7 @@ impl Args {
 }
 
 /// The value of a flag, else the input at a terminal; empty for the default.
-fn said(flag: Option<String>, name: &str, known: &str, usual: &str) -> Result<String, Failure> {
+fn flag_or_default(flag: Option<String>, name: &str, known: &str, usual: &str) -> Result<String, Failure> {
     if let Some(said) = flag {
         return Ok(said);
     }

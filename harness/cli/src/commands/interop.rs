@@ -23,7 +23,6 @@ use crate::vectors;
 /// Default directory of reports.
 const REPORTS: &str = "interop";
 
-/// The command's arguments.
 #[derive(Debug, clap::Args)]
 #[command(
     long_about = "\

@@ -18,7 +18,6 @@ use crate::logging::Global;
 use crate::reports::Format;
 use crate::vectors::{self, SelectionArgs};
 
-/// The command's arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -8,7 +8,6 @@ use crate::Cli;
 use crate::exit::{Exit, Failure, usage};
 use crate::logging::Global;
 
-/// The command's arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:

@@ -11,7 +11,6 @@ use crate::logging::Global;
 use crate::reports::{self, ReportArgs, ReportFormat};
 use crate::run_directory::COMPARE;
 
-/// The command's arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -27,7 +27,6 @@ use crate::reference::{any_seed, check_twin, twin};
 use crate::reports::ReportArgs;
 use crate::vectors::{self, SelectionArgs};
 
-/// The command's arguments.
 #[derive(Debug, clap::Args)]
 #[command(
     long_about = "\

@@ -9,7 +9,6 @@ use shakedown_net::fuzz::FuzzEvent;
 use crate::exit::{Exit, Failure};
 use crate::logging::Global;
 
-/// The command's arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example: let an editor check scenarios

@@ -9,7 +9,6 @@ use crate::exit::{Exit, Failure, usage};
 use crate::logging::Global;
 use crate::vectors::{library, named};
 
-/// The command's arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example: derive a scenario from a built-in one

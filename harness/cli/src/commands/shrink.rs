@@ -32,7 +32,6 @@ use crate::reference::twin as twin_of;
 use crate::vectors::{self, SelectionArgs};
 use trial::Trial;
 
-/// The command's arguments.
 #[derive(Debug, clap::Args)]
 #[command(
     long_about = "\
@@ -190,7 +189,7 @@ impl Args {
         );
         let shrunk = shrunk.map_err(|error| self.unshrunk(error, &trial, *stop.borrow()))?;
         self.write(&out, &shrunk.text)?;
-        let text = told_in_words(
+        let text = describe(
             &shrunk,
             &trial,
             scenario,
@@ -364,7 +363,7 @@ impl Args {
 }
 
 /// The result for people.
-fn told_in_words(
+fn describe(
     shrunk: &Shrunk,
     trial: &Trial<'_>,
     scenario: &Scenario,

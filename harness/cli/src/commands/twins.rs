@@ -20,7 +20,6 @@ use crate::numbers::{JOBS, whole};
 use crate::reports::Format;
 use crate::vectors::SelectionArgs;
 
-/// The command's arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 A twin is the reference with one injected fault. A scenario catches it by failing under the requirement that \

@@ -6,7 +6,6 @@ use shakedown_protocol::pair::Offer;
 use super::Side;
 
 impl Side {
-    /// Its settings.
     pub(crate) fn offer(&self) -> Offer<'_> {
         Offer {
             mode: &self.mode,

@@ -178,7 +178,7 @@ impl<'s> VirtualRun<'s> {
             }
         }
         // Comments are left and, over QUIC, closes.
-        self.obey()?;
+        self.execute_outputs()?;
         let outcome = self.script.outcome().cloned();
         let outcome = outcome.unwrap_or(ScriptOutcome::Passed);
         Ok(self.record_of(outcome))
@@ -320,10 +320,10 @@ impl<'s> VirtualRun<'s> {
     /// Gives the script an input and does what it wants.
     fn tell(&mut self, input: Input<'_>) -> Result<(), SimulationError> {
         self.script.handle(self.event_loop.now(), input);
-        self.obey()
+        self.execute_outputs()
     }
 
-    fn obey(&mut self) -> Result<(), SimulationError> {
+    fn execute_outputs(&mut self) -> Result<(), SimulationError> {
         while let Some(action) = self.script.poll() {
             match action {
                 Action::Open {

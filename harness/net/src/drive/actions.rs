@@ -52,8 +52,8 @@ impl ScenarioDriver {
                 let wall = self.clock.wall(now).as_nanos();
                 let wall = u64::try_from(wall).unwrap_or(u64::MAX);
                 self.last_sent_at.store(wall, Ordering::Relaxed);
-                // Its cause was at `told`.
-                let reaction = now.saturating_sub(self.told);
+                // Its cause was at `last_input`.
+                let reaction = now.saturating_sub(self.last_input);
                 if reaction >= PUNCTUAL {
                     self.behind += reaction;
                 }
@@ -62,12 +62,14 @@ impl ScenarioDriver {
                 if held_up >= PUNCTUAL {
                     self.behind += held_up;
                 }
-                self.told = self.told.max(now);
-                self.script.handle(self.told, Input::Sent { tag, packet });
+                self.last_input = self.last_input.max(now);
+                self.script
+                    .handle(self.last_input, Input::Sent { tag, packet });
                 if !self.behind.is_zero() {
                     self.lateness = self.lateness.max(self.behind);
                     self.busy.late(now + held_up, self.behind);
-                    self.script.handle(self.told, Input::Late(self.behind));
+                    self.script
+                        .handle(self.last_input, Input::Late(self.behind));
                 }
             }
             Err(error) => {
@@ -78,8 +80,8 @@ impl ScenarioDriver {
     }
 
     fn refuse(&mut self, why: &str) {
-        self.told = self.told.max(self.clock.now());
-        self.script.handle(self.told, Input::Refused { why });
+        self.last_input = self.last_input.max(self.clock.now());
+        self.script.handle(self.last_input, Input::Refused { why });
     }
 
     fn begin_restart(&mut self, kill: bool) {
@@ -89,7 +91,7 @@ impl ScenarioDriver {
         let restart = self.restart.clone();
         let gone = self.ended.take().map(|_| self.ended_at);
         self.stopped.push(gone.unwrap_or_else(|| self.clock.now()));
-        self.news = None;
+        self.pending_exit = None;
         self.restarting = Some(Box::pin(async move {
             restart
                 .launcher
@@ -104,6 +106,6 @@ impl ScenarioDriver {
         }
         self.lateness = self.lateness.max(late);
         self.busy.late(self.clock.now(), late);
-        self.tell(Input::Late(late), self.told).await;
+        self.handle(Input::Late(late), self.last_input).await;
     }
 }

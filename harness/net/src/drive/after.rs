@@ -10,7 +10,7 @@ use super::sockets::Received;
 use super::{End, HEARTBEAT, ScenarioDriver, ended};
 
 /// How long closes at the end may be retransmitted to a peer that continues.
-const GOODBYE: Duration = Duration::from_millis(500);
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
 impl ScenarioDriver {
     /// Where a step got nothing in its window: waits for as long as the implementation was kept waiting
@@ -27,11 +27,11 @@ impl ScenarioDriver {
         loop {
             let now = self.clock.now();
             let until = failure.time + self.busy.excused(failure.since, now);
-            let told = std::mem::take(&mut self.pending).into_iter();
+            let pending = std::mem::take(&mut self.pending).into_iter();
             let (received, _) = self.sockets.drain(&self.clock);
             for Received {
                 socket, arrival, ..
-            } in told.map(|(it, _)| it).chain(received)
+            } in pending.map(|(it, _)| it).chain(received)
             {
                 let (at, script) = (arrival.at, &mut self.script);
                 if at > failure.time && !script.passes_over(socket, at, &arrival.payload) {
@@ -51,17 +51,17 @@ impl ScenarioDriver {
         }
     }
 
-    /// Closes what is open, and waits until the peer has received it, for at most [`GOODBYE`].
-    pub(super) async fn say_goodbye(&mut self) {
+    /// Closes what is open, and waits until the peer has received it, for at most [`CLOSE_TIMEOUT`].
+    pub(super) async fn close_gracefully(&mut self) {
         // Who wants an end now gets it after the first word.
         let (_, nobody) = watch::channel(false);
         let is_stopped = *std::mem::replace(&mut self.stop, nobody).borrow();
-        self.limit = self.clock.now() + GOODBYE;
-        self.tell(Input::End, self.clock.now()).await;
+        self.limit = self.clock.now() + CLOSE_TIMEOUT;
+        self.handle(Input::End, self.clock.now()).await;
         while !is_stopped && !self.script.is_quiet() && self.cut_off().is_none() {
             let now = self.clock.now();
             let more = self.drain().await;
-            self.tell_pending().await;
+            self.handle_pending().await;
             self.tick_until(now).await;
             if !more {
                 self.wait().await;

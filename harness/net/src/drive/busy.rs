@@ -68,10 +68,10 @@ impl Busy {
         let mut threads = Vec::new();
         let tasks = self.processes.iter().filter_map(|it| it.tasks().ok());
         for task in tasks.flatten().flatten() {
-            let Ok(told) = task.schedstat() else { continue };
+            let Ok(stat) = task.schedstat() else { continue };
             let seen = Thread {
-                waited: Duration::from_nanos(told.run_delay),
-                ran: Duration::from_nanos(told.sum_exec_runtime),
+                waited: Duration::from_nanos(stat.run_delay),
+                ran: Duration::from_nanos(stat.sum_exec_runtime),
             };
             // How long a thread takes to get going is no reason to doubt what it does then.
             let before = self.threads.insert(task.tid, seen);

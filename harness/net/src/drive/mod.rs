@@ -60,7 +60,6 @@ pub struct Restart {
 pub struct Setup {
     /// The script at its beginning.
     pub script: Script,
-    /// The socket `main`.
     pub main: PeerSocket,
     /// The scenario's clock; the script counts from its start.
     pub clock: Clock,
@@ -88,17 +87,16 @@ pub struct ScenarioDriver {
     pending: VecDeque<(Received, Option<u64>)>,
     /// What is pending of what the scripts of a run may hold.
     share: Share,
-    /// Its deadline.
     limit: Duration,
     stop: watch::Receiver<bool>,
     /// The latest time that was passed to the script.
-    told: Duration,
+    last_input: Duration,
     ended: Option<ProcessExit>,
     ended_at: Duration,
     /// When it was stopped to be started again.
     stopped: Vec<Duration>,
     /// When the script learns of that, and the exit status.
-    news: Option<(Duration, Option<i32>)>,
+    pending_exit: Option<(Duration, Option<i32>)>,
     last_sent: Option<u64>,
     last_sent_at: Arc<AtomicU64>,
     lateness: Duration,
@@ -127,11 +125,11 @@ impl ScenarioDriver {
             restart: setup.restart,
             restarting: None,
             pending: VecDeque::new(),
-            told: Duration::ZERO,
+            last_input: Duration::ZERO,
             ended: None,
             ended_at: Duration::ZERO,
             stopped: Vec::new(),
-            news: None,
+            pending_exit: None,
             last_sent: None,
             last_sent_at: setup.last_sent_at,
             lateness: Duration::ZERO,
@@ -140,12 +138,11 @@ impl ScenarioDriver {
         }
     }
 
-    /// Plays the script.
     pub async fn run(mut self) -> DriveResult {
         let end = self.play().await;
         let took = self.clock.now();
         let missed_by = self.linger(&end).await;
-        self.say_goodbye().await;
+        self.close_gracefully().await;
         let closed = self.capture.close().await;
         self.sockets.keep_relay(closed.kept, closed.own);
         let (end, last_sent) = match &closed.packets {
@@ -189,14 +186,14 @@ impl ScenarioDriver {
     }
 
     async fn play(&mut self) -> End {
-        self.tell(Input::Begin, self.clock.now()).await;
+        self.handle(Input::Begin, self.clock.now()).await;
         loop {
             // What arrives from here on may be in time for a deadline that is due after it.
             let now = self.clock.now();
             let more = self.drain().await;
-            self.tell_pending().await;
+            self.handle_pending().await;
             if !more {
-                self.tell_news(now).await;
+                self.report_exit(now).await;
                 self.tick_until(now).await;
             }
             if let Some(outcome) = self.script.outcome() {
@@ -217,8 +214,8 @@ impl ScenarioDriver {
     async fn wait(&mut self) {
         let beat = self.clock.now() + HEARTBEAT;
         let deadline = self.script.deadline().unwrap_or(beat);
-        let news = self.news.map_or(beat, |(due, _)| due);
-        let target = deadline.min(beat).min(self.limit).min(news);
+        let pending_exit = self.pending_exit.map_or(beat, |(due, _)| due);
+        let target = deadline.min(beat).min(self.limit).min(pending_exit);
         let wakeup = tokio::select! {
             biased;
             () = stopped(&mut self.stop) => Wakeup::Nothing,
@@ -239,7 +236,7 @@ impl ScenarioDriver {
                 self.ended_at = self.clock.now();
                 // What it sent before it ended comes first.
                 let due = self.ended_at + self.capture.slowest();
-                self.news = Some((due, ended.code));
+                self.pending_exit = Some((due, ended.code));
             }
             Wakeup::Restarted(restarted) => {
                 self.restarting = None;
@@ -247,11 +244,11 @@ impl ScenarioDriver {
                 match restarted {
                     Ok(instance) => {
                         self.instance = Some(instance);
-                        self.tell(Input::Restarted, now).await;
+                        self.handle(Input::Restarted, now).await;
                     }
                     Err(error) => {
                         let why = error.to_string();
-                        self.tell(Input::Refused { why: &why }, now).await;
+                        self.handle(Input::Refused { why: &why }, now).await;
                     }
                 }
             }
@@ -259,11 +256,11 @@ impl ScenarioDriver {
     }
 
     /// Reports the end of the implementation's process to the script, if that is due.
-    async fn tell_news(&mut self, now: Duration) {
-        if let Some((due, code)) = self.news.filter(|(due, _)| *due <= now) {
-            self.news = None;
+    async fn report_exit(&mut self, now: Duration) {
+        if let Some((due, code)) = self.pending_exit.filter(|(due, _)| *due <= now) {
+            self.pending_exit = None;
             self.tick_until(due).await;
-            self.tell(Input::Exited { code }, due).await;
+            self.handle(Input::Exited { code }, due).await;
         }
     }
 
@@ -296,7 +293,7 @@ impl ScenarioDriver {
     }
 
     /// Passes arrivals to the script, and the deadlines that were due in between.
-    async fn tell_pending(&mut self) {
+    async fn handle_pending(&mut self) {
         while let Some(at) = self.pending.front().map(|(it, _)| it.arrival.at) {
             if !self.is_over() {
                 self.tick_until(at).await;
@@ -317,7 +314,7 @@ impl ScenarioDriver {
             };
             // It is judged by how late we were before; what it triggers begins anew.
             let behind = self.behind;
-            self.tell(input, at).await;
+            self.handle(input, at).await;
             self.behind = self.behind.saturating_sub(behind);
         }
     }
@@ -333,18 +330,18 @@ impl ScenarioDriver {
         while let Some(deadline) = self.script.deadline().filter(|due| *due <= now)
             && self.cut_off().is_none()
         {
-            self.tell(Input::Tick, deadline).await;
+            self.handle(Input::Tick, deadline).await;
             if self.script.deadline() == Some(deadline) {
                 // Its deadline moved to a later time: it gets that one too.
-                return self.tell(Input::Tick, now).await;
+                return self.handle(Input::Tick, now).await;
             }
         }
     }
 
     /// Passes one input to the script and executes its outputs.
-    async fn tell(&mut self, input: Input<'_>, at: Duration) {
-        self.told = self.told.max(at);
-        self.script.handle(self.told, input);
+    async fn handle(&mut self, input: Input<'_>, at: Duration) {
+        self.last_input = self.last_input.max(at);
+        self.script.handle(self.last_input, input);
         while self.cut_off().is_none()
             && let Some(action) = self.script.poll()
         {
@@ -361,10 +358,10 @@ enum Wakeup {
 }
 
 /// Waits until the process ends by itself, unless that was reported.
-async fn ended(instance: Option<&Instance>, told: Option<ProcessExit>) -> ProcessExit {
+async fn ended(instance: Option<&Instance>, reported: Option<ProcessExit>) -> ProcessExit {
     match (
         instance.and_then(|instance| instance.process.as_ref()),
-        told,
+        reported,
     ) {
         (Some(process), None) => process.wait().await,
         (Some(_) | None, _) => std::future::pending().await,

@@ -54,7 +54,6 @@ pub struct MatrixSettings {
     pub impair_text: Option<String>,
     /// Pairs to run in parallel.
     pub jobs: usize,
-    /// Random seed.
     pub seed: u64,
     /// The folder of the captures; it is made if need be.
     pub captures: PathBuf,
@@ -112,7 +111,7 @@ pub async fn interop(
         unstartable: OnceLock::new(),
         plan,
     });
-    context.tell(Event::InteropStarted(context.started()));
+    context.emit(Event::InteropStarted(context.started()));
     let mut pairs = context.plan.pairs.clone();
     // Those that wait for nothing take the longest; they come first, so that none is left over.
     pairs.sort_by_key(|pair| match pair.demand.end {
@@ -136,12 +135,12 @@ pub async fn interop(
         took: clock.now(),
     };
     let summary = ending.summary();
-    context.tell(Event::InteropFinished(summary.clone()));
+    context.emit(Event::InteropFinished(summary.clone()));
     summary
 }
 
 impl Context {
-    fn tell(&self, event: Event) {
+    fn emit(&self, event: Event) {
         // The receiver may be gone.
         let _ = self.events.send(event);
     }
@@ -194,7 +193,7 @@ impl Context {
             return;
         }
         let id = pair.id.clone();
-        self.tell(Event::PairStarted { pair: id });
+        self.emit(Event::PairStarted { pair: id });
         let clock = Clock::start();
         let (context, own) = (Arc::clone(self), pair.clone());
         let judged = tokio::spawn(async move { context.fairly(&own).await }).await;
@@ -203,9 +202,9 @@ impl Context {
             fairness::PairResult::error(&pair, why, &clock)
         });
         for finding in judged.findings {
-            self.tell(Event::Finding(finding));
+            self.emit(Event::Finding(finding));
         }
-        self.tell(Event::Pair(judged.pair.clone()));
+        self.emit(Event::Pair(judged.pair.clone()));
         self.judged.lock().await.push(judged.pair);
     }
 

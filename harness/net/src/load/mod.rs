@@ -62,7 +62,6 @@ pub struct LoadSettings {
     pub repeat: u64,
     /// Concurrency; by default it depends on the protocol.
     pub concurrency: Option<u64>,
-    /// Random seed.
     pub seed: u64,
     /// This program, for `{shakedown}` in IUT descriptions.
     pub shakedown: String,
@@ -226,7 +225,6 @@ fn process_event(instance: &Instance, has_ended: bool) -> Option<ProcessEvent> {
     })
 }
 
-/// The final report.
 struct Report<'a> {
     plan: &'a LoadSettings,
     concurrency: u64,

@@ -132,7 +132,7 @@ impl Player {
                 // The receiver may be gone.
                 let _ = self.events.send(Event::LoadProgress(progress));
             }
-            plays.forget_patient(now);
+            plays.drop_overdue(now);
             while started < self.plays
                 && plays.on.len() < self.concurrency
                 && plays.unanswered < UNANSWERED
@@ -192,11 +192,11 @@ impl Plays {
         self.on.insert(tuple, Box::new(play));
         self.unanswered += 1;
         self.greeting.push_back((now, tuple));
-        self.tell(tuple, now, Input::Begin);
+        self.handle(tuple, now, Input::Begin);
     }
 
     /// Those that have waited long enough for an answer do not hold up others any more.
-    fn forget_patient(&mut self, now: Duration) {
+    fn drop_overdue(&mut self, now: Duration) {
         while let Some((since, tuple)) = self.greeting.front().copied() {
             let play = self.on.get_mut(&tuple);
             match play.filter(|play| play.started == since && play.unanswered) {
@@ -280,11 +280,11 @@ impl Plays {
                 self.end(tuple, &ScriptOutcome::Error { why, step });
                 continue;
             }
-            self.tell(tuple, now, Input::Tick);
+            self.handle(tuple, now, Input::Tick);
         }
     }
 
-    fn tell(&mut self, tuple: Tuple, at: Duration, input: Input<'_>) {
+    fn handle(&mut self, tuple: Tuple, at: Duration, input: Input<'_>) {
         if let Some(play) = self.on.get_mut(&tuple) {
             play.told = play.told.max(at);
             play.script.handle(play.told, input);

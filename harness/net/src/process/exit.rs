@@ -13,7 +13,6 @@ pub struct ProcessExit {
 }
 
 impl ProcessExit {
-    /// Unknown.
     pub const UNKNOWN: Self = Self {
         code: None,
         signal: None,

@@ -36,11 +36,11 @@ pub async fn run_in_virtual_time(
     let names = plan.names();
     let mut ending = Ending::at_the_begin_of(&plan);
     let impair = plan.impair.filter(|impair| !impair.is_ideal());
-    let tell = |event| {
+    let emit = |event| {
         // The receiver may be gone.
         let _ = events.send(event);
     };
-    tell(Event::RunStarted {
+    emit(Event::RunStarted {
         version: VERSION,
         iut: twin(names, plan.without),
         seed: plan.seed,
@@ -97,7 +97,7 @@ pub async fn run_in_virtual_time(
             playing.push_back((scenario, task));
             while !is_last(&judged) && playing.front().is_some_and(|(_, task)| task.is_finished()) {
                 if let Some((scenario, task)) = playing.pop_front() {
-                    judged.push(hand_on(&scenario, task, &tell).await);
+                    judged.push(report_result(&scenario, task, &emit).await);
                 }
             }
         }
@@ -105,7 +105,7 @@ pub async fn run_in_virtual_time(
             match is_last(&judged) {
                 // What was begun meanwhile is not judged: which scenarios that are is chance.
                 true => drop(task.await),
-                false => judged.push(hand_on(&scenario, task, &tell).await),
+                false => judged.push(report_result(&scenario, task, &emit).await),
             }
         }
         ending.cut = is_last(&judged).then_some(Cut::FirstFailure);
@@ -116,7 +116,7 @@ pub async fn run_in_virtual_time(
     let seconds: f64 = ending.verdicts.iter().map(|of| of.seconds).sum();
     ending.took = Duration::try_from_secs_f64(seconds).unwrap_or_default();
     let summary = ending.summary();
-    tell(Event::RunFinished(summary.clone()));
+    emit(Event::RunFinished(summary.clone()));
     summary
 }
 
@@ -146,19 +146,19 @@ struct SimulatedResult {
 }
 
 /// Reports the result of a scenario. If the harness fails in it, the others continue.
-async fn hand_on(
+async fn report_result(
     scenario: &Scenario,
     task: JoinHandle<SimulatedResult>,
-    tell: &impl Fn(Event),
+    emit: &impl Fn(Event),
 ) -> ScenarioResult {
     let SimulatedResult { events, played } = task.await.unwrap_or_else(|error| {
         let why = format!("the harness broke: {error}");
         not(scenario, why, Verdict::Error)
     });
     for event in events {
-        tell(event);
+        emit(event);
     }
-    tell(Event::Verdict(played.verdict.clone()));
+    emit(Event::Verdict(played.verdict.clone()));
     played
 }
 
@@ -183,27 +183,27 @@ impl Target {
         };
         let played = scenario.asked_of(&self.iut);
         let mut spoilt = 0;
-        let mut told = loop {
+        let mut result = loop {
             let settings = self.settings.drawn_again(spoilt);
             let simulated = simulate_for(self.protocol, &played, &settings, reporting);
-            let told = match simulated {
-                Ok(simulated) => self.told(simulated, &path),
+            let attempt = match simulated {
+                Ok(simulated) => self.write_capture(simulated, &path),
                 Err(error) => not(scenario, error.to_string(), Verdict::Error),
             };
             let imposed = settings.impair.filter(|_| scenario.impair.is_none());
             let is_random = imposed.is_some_and(|impair| impair.has_random_faults());
-            if !is_random || !told.played.is_undecided() || spoilt == self.retries {
-                break told;
+            if !is_random || !attempt.played.is_undecided() || spoilt == self.retries {
+                break attempt;
             }
             spoilt += 1;
         };
-        told.played.note_spoilt(spoilt);
+        result.played.note_spoilt(spoilt);
         let scenario = scenario.id.clone();
-        told.events.insert(0, Event::ScenarioStarted { scenario });
-        told
+        result.events.insert(0, Event::ScenarioStarted { scenario });
+        result
     }
 
-    fn told(&self, simulated: Simulated, path: &Path) -> SimulatedResult {
+    fn write_capture(&self, simulated: Simulated, path: &Path) -> SimulatedResult {
         let composed = simulated.composed;
         let mut verdict = composed.verdict;
         let mut findings = composed.findings;

@@ -70,12 +70,12 @@ pub(crate) fn judge(
             return judged;
         }
     };
-    let mut hear = |report: MonitorReport<'_>| {
+    let mut report = |report: MonitorReport<'_>| {
         if is_of_iut(&report.observation, iut.role, own) {
-            judged.hear(&report);
+            judged.report(&report);
         }
     };
-    match judge_capture(file, &[protocol], &settings, key_log, &mut hear) {
+    match judge_capture(file, &[protocol], &settings, key_log, &mut report) {
         Ok(read) => {
             judged.start = read.start.unwrap_or_default();
             judged.damage = read.damage.map(|error| error.to_string());
@@ -86,7 +86,7 @@ pub(crate) fn judge(
 }
 
 impl CaptureFindings {
-    fn hear(&mut self, report: &MonitorReport<'_>) {
+    fn report(&mut self, report: &MonitorReport<'_>) {
         if let (Observation::Finding(finding) | Observation::Inconclusive(finding), Some(bytes)) =
             (&report.observation, report.payload)
             && let Some(packet) = finding.packet

@@ -109,7 +109,7 @@ pub async fn run(
         exclusive: ExclusiveRuns::default(),
         played: Mutex::default(),
     });
-    context.tell(Event::RunStarted {
+    context.emit(Event::RunStarted {
         version: VERSION,
         iut: names,
         seed: plan.seed,
@@ -141,7 +141,7 @@ pub async fn run(
     context.close(&targets, today, &mut ending).await;
     ending.took = clock.now();
     let summary = ending.summary();
-    context.tell(Event::RunFinished(summary.clone()));
+    context.emit(Event::RunFinished(summary.clone()));
     summary
 }
 
@@ -172,7 +172,7 @@ struct Context {
 }
 
 impl Context {
-    fn tell(&self, event: Event) {
+    fn emit(&self, event: Event) {
         // The receiver may be gone.
         let _ = self.events.send(event);
     }
@@ -203,7 +203,7 @@ impl Context {
 
     async fn done(&self, job: &Job, played: ScenarioResult) {
         self.early.judged(played.verdict.verdict);
-        self.tell(Event::Verdict(played.verdict.clone()));
+        self.emit(Event::Verdict(played.verdict.clone()));
         self.keep(job, played).await;
     }
 

@@ -26,7 +26,6 @@ pub struct Plan {
     pub told: RunPlan,
     /// How many scenarios are played at the same time.
     pub jobs: usize,
-    /// Random seed.
     pub seed: u64,
     /// The folder of the captures; it is made if need be.
     pub captures: PathBuf,

@@ -24,7 +24,7 @@ impl Job {
     /// Runs the scenario, judges it and reports the result.
     pub(super) async fn play(self, context: &Context) -> ScenarioResult {
         let scenario = self.scenario.id.clone();
-        context.tell(Event::ScenarioStarted { scenario });
+        context.emit(Event::ScenarioStarted { scenario });
         let clock = Clock::start();
         let played = self.judged(context).await;
         let verdict = match context.is_stopped() {
@@ -34,7 +34,7 @@ impl Job {
         let played = played.unwrap_or_else(|why| {
             ScenarioResult::not_played(&self.scenario, why, verdict, clock.now())
         });
-        context.tell(Event::Verdict(played.verdict.clone()));
+        context.emit(Event::Verdict(played.verdict.clone()));
         played
     }
 
@@ -68,7 +68,7 @@ impl Job {
             concluded = job.look_again(context, concluded, &path).await?;
         }
         for finding in concluded.findings {
-            context.tell(Event::Finding(finding));
+            context.emit(Event::Finding(finding));
         }
         Ok(concluded.played)
     }
@@ -243,7 +243,7 @@ impl Job {
 
     fn tell_steps(&self, context: &Context, driven: &DriveResult) {
         for step in &driven.events {
-            context.tell(step.told(&self.scenario.id));
+            context.emit(step.told(&self.scenario.id));
         }
     }
 }

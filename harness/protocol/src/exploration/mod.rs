@@ -13,8 +13,8 @@ use crate::pair::Offer;
 use crate::requirement::Role;
 
 pub use runs::{
-    Breach, Draw, Explored, ExploredMachine, Participant, Participants, Rest, RunEnd, RunFacts,
-    RunSettings, SideChoice, SideSettings,
+    Breach, Draw, Explored, ExploredMachine, IdleCheck, Participant, Participants, RunEnd,
+    RunFacts, RunSettings, SideChoice, SideSettings,
 };
 pub use traffic::{DatagramCount, SENT, Traffic};
 
@@ -97,7 +97,7 @@ pub enum Symptom {
 /// from the ends of sessions.
 ///
 /// A step begins with [`wakes`](Self::wakes); what the side does about it follows, in order, and
-/// [`rests`](Self::rests) ends it. Each returns the violated rule, if any.
+/// [`settled`](Self::rests) ends it. Each returns the violated rule, if any.
 pub trait Facts: Debug + Send + Sync {
     /// The same once more.
     fn fork(&self) -> Box<dyn Facts>;
@@ -118,7 +118,7 @@ pub trait Facts: Debug + Send + Sync {
     fn ends(&mut self, outcome: &Outcome) -> Option<RuleViolation>;
 
     /// The side did all that it does now.
-    fn rests(&mut self) -> Option<RuleViolation>;
+    fn settled(&mut self) -> Option<RuleViolation>;
 
     /// Whether one side holds what the other one does not know (any more): the initiator a session
     /// of which there is nothing at the responder, or the responder a session whose initiator is

@@ -1,4 +1,4 @@
-//! Random runs: which machines meet on a network, and what must hold of them besides what monitors judge.
+//! Random runs: the machines on a network, and properties that monitors cannot check.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -42,26 +42,26 @@ impl SideChoice {
 /// Draws a number below the given one, which is not 0.
 pub type Draw<'a> = &'a mut dyn FnMut(u32) -> u32;
 
-/// Machines that meet on one network. What they do at which time they know themselves.
+/// The machines on one network. Each has its own schedule.
 pub struct Participants {
     /// What was chosen, in words.
     pub setting: String,
     /// Settings and stream of an initiator and a responder, if there are just these two.
     pub pair: Option<([SideSettings; 2], StreamParameters)>,
-    /// The one that is asked.
+    /// The machine that the clients connect to.
     pub server: Participant,
     pub clients: Vec<Participant>,
-    /// What is known of all of them at once, if something is.
+    /// Checks properties of both sides, if there are any.
     pub facts: Option<Box<dyn RunFacts>>,
-    /// From when on nothing goes wrong any more, if they know.
+    /// The time from which the schedules have no more faults, if there is one.
     pub quiet: Option<Duration>,
-    /// When nothing may be left of what was, if it is to come to rest.
-    pub rest: Option<Rest>,
+    /// When all machines must be idle, if that is checked.
+    pub idle_check: Option<IdleCheck>,
     /// When the run is over; if there is no such time, when nothing is left to happen.
     pub ends: Option<Duration>,
-    /// Id of the requirement that is broken if a run has no end.
+    /// Id of the requirement that a run without an end violates.
     pub unending: &'static str,
-    /// What a good network takes for a datagram, at least and at most.
+    /// Least and greatest delay of a datagram without impairment.
     pub delay: [Duration; 2],
 }
 
@@ -74,7 +74,7 @@ pub struct SideSettings {
 
 pub struct Participant {
     pub machine: ExploredMachine,
-    /// What the monitor at its edge may assume. `None`: it is no reference, and may do what is wrong.
+    /// Settings of the monitor at its edge; `None` for a test peer, which is not judged.
     pub judged_by: Option<MonitorSettings>,
 }
 
@@ -85,15 +85,15 @@ pub enum ExploredMachine {
     Streams(Box<dyn Explored>, Transport),
 }
 
-/// A time at which all machines are at rest.
+/// A time at which all machines must be idle.
 #[derive(Debug, Clone, Copy)]
-pub struct Rest {
+pub struct IdleCheck {
     pub at: Duration,
-    /// Id of the requirement that is broken else.
+    /// Id of the requirement that is violated otherwise.
     pub requirement: &'static str,
 }
 
-/// Watches all sides of a run at once, which no monitor can.
+/// Checks properties of both sides of a run at once, which a monitor at one edge cannot.
 pub trait RunFacts {
     /// A side sends a datagram.
     fn sent(&mut self, now: Duration, by: Role, payload: &[u8]);
@@ -117,11 +117,11 @@ pub trait RunFacts {
     /// The initiator has another address.
     fn moved(&mut self);
 
-    /// The network has healed, nothing from before is on its way, and nothing was damaged on the way before.
+    /// Impairment has ended, and no datagram from before is in flight or was corrupted.
     fn healed(&mut self);
 
-    /// Everything was done that happens now.
-    fn rests(&mut self, now: Duration);
+    /// All events at this time were processed.
+    fn settled(&mut self, now: Duration);
 
     /// The run is over, with these machines of datagrams.
     fn finish(&mut self, now: Duration, machines: &[&dyn Machine]) -> RunEnd;
@@ -134,7 +134,6 @@ pub struct RunEnd {
     pub ending: &'static str,
     /// Why the initiator failed, if it did.
     pub failure: Option<&'static str>,
-    /// What does not hold.
     pub breaches: Vec<Breach>,
 }
 
@@ -150,24 +149,24 @@ pub struct Breach {
     pub property: String,
 }
 
-/// A machine of streams of which more is known than goes over the wire.
+/// A machine over streams with checks of its internal state.
 pub trait Explored: StreamMachine {
-    /// What does not hold, in the order in which it showed; asked once, when all is over.
+    /// Violated properties in the order in which they were found; called once, after the run.
     fn breaches(&mut self, _now: Duration) -> Vec<Breach> {
         Vec::new()
     }
 
-    /// Whether it has no connection, and nothing of one is left.
-    fn is_at_rest(&self) -> bool {
+    /// Whether it has no connection, and no state of one.
+    fn is_idle(&self) -> bool {
         true
     }
 
-    /// What happened, in numbers by name, to be added up over runs.
+    /// Counters by name, which are summed over runs.
     fn counts(&self) -> Vec<(&'static str, u64)> {
         Vec::new()
     }
 
-    /// What passed between it and its owner since this was asked before, in words.
+    /// Commands and events of its owner since the last call, as text.
     fn take_notes(&mut self) -> Vec<String> {
         Vec::new()
     }
@@ -178,8 +177,8 @@ impl<M: Explored + ?Sized> Explored for Box<M> {
         (**self).breaches(now)
     }
 
-    fn is_at_rest(&self) -> bool {
-        (**self).is_at_rest()
+    fn is_idle(&self) -> bool {
+        (**self).is_idle()
     }
 
     fn counts(&self) -> Vec<(&'static str, u64)> {

@@ -114,7 +114,6 @@ impl Findings {
         std::mem::take(&mut self.judged).ids().collect()
     }
 
-    /// What was exercised.
     pub(crate) fn judged(&self) -> Judged {
         self.judged.clone()
     }

@@ -66,7 +66,7 @@ impl Web {
                     Fault::Connection(code, error.to_string())
                 })?;
                 self.settings = Some(settings);
-                self.ask_for_sessions();
+                self.send_session_requests();
                 Ok(())
             }
             frame_type::HEADERS | frame_type::PUSH_PROMISE => {

@@ -9,24 +9,24 @@ use super::stream::{Kind, Message, SessionStream, Stream};
 use super::{frame, frame_type, prefix, stream_type};
 use crate::streams::{ConnectionNumber, Output, StreamId};
 
-/// Sessions that the other side may have on a connection at a time.
+/// Most sessions of a connection at a time that this end permits.
 pub(super) const MOST_SESSIONS: u64 = 16;
 
-/// One end of an HTTP/3 connection on which sessions of WebTransport can be.
+/// One end of an HTTP/3 connection with WebTransport sessions.
 ///
-/// The owner gives it what happens on the connection of QUIC ([`Web::connected`], [`Web::on_stream`],
-/// [`Web::on_datagram`]), then takes what it wants of QUIC ([`Web::poll_output`]) and what came of it
-/// ([`Web::poll_event`]) until both are empty. Streams have the ids of QUIC; a session has that of the
-/// stream on which it was asked for.
+/// The owner passes the events of the QUIC connection ([`Web::connected`], [`Web::on_stream`],
+/// [`Web::on_datagram`]), then polls the outputs for QUIC ([`Web::poll_output`]) and the events for the
+/// application ([`Web::poll_event`]) until both are empty. Streams have the ids of QUIC; a session has that
+/// of its CONNECT stream.
 #[derive(Debug)]
 pub struct Web {
     pub(super) connection: ConnectionNumber,
     pub(super) is_client: bool,
     own: Settings,
-    /// The other side's, once they came.
+    /// The settings of the peer, once received.
     pub(super) settings: Option<Settings>,
     pub(super) streams: BTreeMap<StreamId, Stream>,
-    /// Sessions that are there, or (`false`) asked for.
+    /// Sessions: established, or (`false`) requested.
     pub(super) sessions: BTreeMap<StreamId, bool>,
     /// The newest bidirectional stream of the client.
     pub(super) newest: Option<StreamId>,
@@ -36,63 +36,63 @@ pub struct Web {
     pub(super) waiting: Vec<(StreamId, Vec<Field>)>,
     pub(super) events: VecDeque<WebEvent>,
     outputs: VecDeque<Output>,
-    /// Whether the connection is over for it.
+    /// Whether the connection was closed because of an error.
     pub(super) has_failed: bool,
 }
 
-/// What came of what happened.
+/// An event for the application.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WebEvent {
-    /// A server: a whole request that asks for no session.
+    /// Server: a complete request that is no session request.
     Request {
         stream: StreamId,
         fields: Vec<Field>,
         body: Vec<u8>,
     },
-    /// A client: the whole answer to a request.
+    /// Client: a complete response.
     Response {
         stream: StreamId,
         status: u16,
         fields: Vec<Field>,
         body: Vec<u8>,
     },
-    /// A client: there is no answer to a request: why.
+    /// Client: a request failed.
     NoResponse { stream: StreamId, why: Refusal },
-    /// A server: a client asks for a session.
+    /// Server: a client requests a session.
     SessionRequested {
         session: StreamId,
         fields: Vec<Field>,
     },
-    /// A client: the session is there.
+    /// Client: the session is established.
     SessionOpened { session: StreamId },
-    /// A client: the session is not there: why.
+    /// Client: the session request failed.
     SessionRefused { session: StreamId, why: Refusal },
-    /// The other side ended a session: with a capsule that says why, or FIN alone, which is code 0;
-    /// `None` if it broke the session's stream off.
+    /// The peer closed a session: with a capsule, or with FIN alone, which is code 0; `None` if it reset the
+    /// CONNECT stream.
     SessionClosed {
         session: StreamId,
         close: Option<SessionClose>,
     },
-    /// Something happened on a stream of a session.
+    /// An event on a stream of a session.
     Stream {
         session: StreamId,
         stream: StreamId,
         what: SessionStream,
     },
-    /// A datagram of a session came.
+    /// A datagram of a session.
     Datagram { session: StreamId, bytes: Vec<u8> },
-    /// The other side broke a rule of HTTP/3; the connection is closed with this code.
+    /// The peer violated HTTP/3; the connection is closed with this code.
     Failed { code: WebCode, why: String },
 }
 
-/// Why nothing comes of a request.
+/// Why a request failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     /// The answer's status.
     Status(u16),
     /// The server's settings offer no sessions.
     NotOffered,
-    /// The stream was broken off with this code of HTTP/3.
+    /// The stream was reset with this HTTP/3 code.
     Reset(u64),
     /// The answer is malformed: why.
     Malformed(&'static str),
@@ -110,13 +110,11 @@ impl std::fmt::Display for Refusal {
 }
 
 impl Web {
-    /// A client's end.
     #[must_use]
     pub fn client(connection: ConnectionNumber) -> Self {
         Self::new(connection, true)
     }
 
-    /// A server's end.
     #[must_use]
     pub fn server(connection: ConnectionNumber) -> Self {
         Self::new(connection, false)
@@ -173,7 +171,7 @@ impl Web {
             let stream = self.open_own(true, Stream::own(Kind::Own, None));
             // All types here are of one byte.
             let bytes = [&[kind as u8], rest.as_slice()].concat();
-            self.put(stream, bytes);
+            self.push_write(stream, bytes);
         }
     }
 
@@ -184,13 +182,13 @@ impl Web {
             false,
             Stream::own(kind, Some(StreamReader::answering(false))),
         );
-        self.say(stream, fields, body);
+        self.send_message(stream, fields, body);
         stream
     }
 
     /// A server: answers a request.
     pub fn respond(&mut self, stream: StreamId, fields: &[Field], body: &[u8]) {
-        self.say(stream, fields, body);
+        self.send_message(stream, fields, body);
     }
 
     /// A client: asks for a session, as soon as the server's settings are there. The answer is a
@@ -207,15 +205,15 @@ impl Web {
         let mut fields: Vec<_> = own.into_iter().map(field).collect();
         fields.extend_from_slice(more);
         let reader = StreamReader::answering(false);
-        let session = self.open_own(false, Stream::own(Kind::Asking, Some(reader)));
+        let session = self.open_own(false, Stream::own(Kind::ConnectPending, Some(reader)));
         self.sessions.insert(session, false);
         self.waiting.push((session, fields));
-        self.ask_for_sessions();
+        self.send_session_requests();
         session
     }
 
     /// A client's requests for sessions leave once it is known whether there are any.
-    pub(super) fn ask_for_sessions(&mut self) {
+    pub(super) fn send_session_requests(&mut self) {
         let Some(settings) = &self.settings else {
             return;
         };
@@ -223,7 +221,7 @@ impl Web {
         for (session, fields) in std::mem::take(&mut self.waiting) {
             if is_offered {
                 let section = field_section::encode(&fields);
-                self.put(session, frame(frame_type::HEADERS, &section));
+                self.push_write(session, frame(frame_type::HEADERS, &section));
             } else {
                 let why = Refusal::NotOffered;
                 self.events
@@ -242,8 +240,8 @@ impl Web {
                 ("sec-webtransport-http3-draft", "draft02"),
             ];
             let section = field_section::encode(&fields.map(field));
-            self.put(session, frame(frame_type::HEADERS, &section));
-            self.opens(session);
+            self.push_write(session, frame(frame_type::HEADERS, &section));
+            self.session_established(session);
         }
     }
 
@@ -251,8 +249,8 @@ impl Web {
     pub fn reject(&mut self, session: StreamId, status: u16) {
         if self.sessions.remove(&session).is_some() {
             let status = status.to_string();
-            self.say(session, &[field((":status", &status))], &[]);
-            self.let_go(session);
+            self.send_message(session, &[field((":status", &status))], &[]);
+            self.release_streams(session);
         }
     }
 
@@ -270,7 +268,7 @@ impl Web {
             true => stream_type::WEBTRANSPORT,
             false => frame_type::WEBTRANSPORT_STREAM,
         };
-        self.put(id, prefix(kind, session.0));
+        self.push_write(id, prefix(kind, session.0));
         id
     }
 
@@ -295,7 +293,7 @@ impl Web {
     /// Sends bytes on a stream of a session. [`SessionStream::Written`] comes when the transport has them.
     pub fn write(&mut self, stream: StreamId, bytes: Vec<u8>) {
         if self.sends(stream) {
-            self.put(stream, bytes);
+            self.push_write(stream, bytes);
         }
     }
 
@@ -318,7 +316,7 @@ impl Web {
         let known = self.streams.get_mut(&stream);
         if known.is_some_and(|stream| stream.reader.take().is_some()) {
             let code = to_http3(code);
-            self.ask(Output::StopSending(self.connection, stream, code));
+            self.push_output(Output::StopSending(self.connection, stream, code));
             self.drop_if_over(stream);
         }
     }
@@ -328,13 +326,13 @@ impl Web {
         let mut whole = Vec::with_capacity(bytes.len() + 8);
         shakedown_wire::Writer::new(&mut whole).quic_varint(session.0 / 4);
         whole.extend_from_slice(bytes);
-        self.ask(Output::Datagram(self.connection, whole));
+        self.push_output(Output::Datagram(self.connection, whole));
     }
 
     /// Sends bytes of capsules on the stream of a session, in a DATA frame.
     pub fn capsules(&mut self, session: StreamId, bytes: &[u8]) {
         if self.sessions.contains_key(&session) {
-            self.put(session, frame(frame_type::DATA, bytes));
+            self.push_write(session, frame(frame_type::DATA, bytes));
         }
     }
 
@@ -343,7 +341,7 @@ impl Web {
         self.capsules(session, &close.encode());
         if self.sessions.remove(&session).is_some() {
             self.finish(session);
-            self.let_go(session);
+            self.release_streams(session);
         }
     }
 
@@ -357,17 +355,17 @@ impl Web {
         self.sessions.get(session) == Some(&true)
     }
 
-    fn say(&mut self, stream: StreamId, fields: &[Field], body: &[u8]) {
+    fn send_message(&mut self, stream: StreamId, fields: &[Field], body: &[u8]) {
         let mut bytes = frame(frame_type::HEADERS, &field_section::encode(fields));
         if !body.is_empty() {
             bytes.extend(frame(frame_type::DATA, body));
         }
-        self.put(stream, bytes);
+        self.push_write(stream, bytes);
         self.finish(stream);
     }
 
     /// A session is there: what was held for it comes.
-    pub(super) fn opens(&mut self, session: StreamId) {
+    pub(super) fn session_established(&mut self, session: StreamId) {
         self.sessions.insert(session, true);
         if let Some(stream) = self.streams.get_mut(&session) {
             stream.kind = Kind::Session(CapsuleReader::default());
@@ -388,7 +386,7 @@ impl Web {
     }
 
     /// A session is over: its streams are, and nothing of its own stream is wanted any more.
-    pub(super) fn let_go(&mut self, session: StreamId) {
+    pub(super) fn release_streams(&mut self, session: StreamId) {
         let is_of = |stream: &Stream| matches!(stream.kind, Kind::OfSession { session: of, .. } if of == session);
         let streams = self.streams.iter().filter(|(_, stream)| is_of(stream));
         let streams: Vec<_> = streams.map(|(id, _)| *id).collect();
@@ -411,7 +409,7 @@ impl Web {
             self.reset_with(stream, code.number());
         }
         if receives {
-            self.ask(Output::StopSending(self.connection, stream, code.number()));
+            self.push_output(Output::StopSending(self.connection, stream, code.number()));
         }
         self.drop_if_over(stream);
     }
@@ -428,7 +426,7 @@ impl Web {
         if let Some(known) = self.streams.get_mut(&stream)
             && !std::mem::replace(&mut known.is_sent, true)
         {
-            self.ask(Output::Fin(self.connection, stream));
+            self.push_output(Output::Fin(self.connection, stream));
             self.drop_if_over(stream);
         }
     }
@@ -436,7 +434,7 @@ impl Web {
     fn reset_with(&mut self, stream: StreamId, code: u64) {
         if let Some(known) = self.streams.get_mut(&stream) {
             known.is_sent = true;
-            self.ask(Output::Reset(self.connection, stream, code));
+            self.push_output(Output::Reset(self.connection, stream, code));
             self.drop_if_over(stream);
         }
     }
@@ -450,15 +448,15 @@ impl Web {
     fn open_own(&mut self, is_unidirectional: bool, stream: Stream) -> StreamId {
         let id = self.next_id(is_unidirectional);
         self.streams.insert(id, stream);
-        self.ask(Output::Open(self.connection, id));
+        self.push_output(Output::Open(self.connection, id));
         id
     }
 
-    fn put(&mut self, stream: StreamId, bytes: Vec<u8>) {
-        self.ask(Output::Write(self.connection, stream, bytes));
+    fn push_write(&mut self, stream: StreamId, bytes: Vec<u8>) {
+        self.push_output(Output::Write(self.connection, stream, bytes));
     }
 
-    pub(super) fn ask(&mut self, output: Output) {
+    pub(super) fn push_output(&mut self, output: Output) {
         if !self.has_failed {
             self.outputs.push_back(output);
         }

@@ -1,4 +1,4 @@
-//! What makes a request or an answer well-formed (RFC 9114, sections 4.2 and 4.3).
+//! Validation of requests and responses (RFC 9114, sections 4.2 and 4.3).
 
 use super::Field;
 
@@ -11,12 +11,12 @@ const OF_CONNECTIONS: [&str; 5] = [
     "upgrade",
 ];
 
-/// What a request's first field section asks for.
+/// The kind of a request, from its header section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(super) enum RequestKind {
     /// A session of WebTransport.
     Session,
-    /// Another protocol or a tunnel: no body ends it.
+    /// Another protocol or a tunnel; its body has no end.
     Tunnel,
     Resource,
 }
@@ -27,11 +27,11 @@ pub(crate) fn get<'a>(fields: &'a [Field], name: &str) -> Option<&'a str> {
     found.map(|(_, value)| value.as_str())
 }
 
-/// What is asked for.
+/// The kind of a request.
 ///
 /// # Errors
 /// The request is malformed: why.
-pub(super) fn request(fields: &[Field]) -> Result<Asked, &'static str> {
+pub(super) fn request(fields: &[Field]) -> Result<RequestKind, &'static str> {
     const KNOWN: [&str; 5] = [":method", ":scheme", ":authority", ":path", ":protocol"];
     well_formed(fields, &KNOWN)?;
     let is_given = |name| get(fields, name).is_some_and(|value| !value.is_empty());
@@ -39,7 +39,7 @@ pub(super) fn request(fields: &[Field]) -> Result<Asked, &'static str> {
     let method = get(fields, ":method").ok_or("has no :method")?;
     if method == "CONNECT" && !has(":protocol") {
         return match (is_given(":authority"), has(":scheme") || has(":path")) {
-            (true, false) => Ok(Asked::Tunnel),
+            (true, false) => Ok(RequestKind::Tunnel),
             (false, _) => Err("has no :authority"),
             (true, true) => Err("has a :scheme or a :path that CONNECT has not"),
         };
@@ -51,10 +51,10 @@ pub(super) fn request(fields: &[Field]) -> Result<Asked, &'static str> {
         return Err("has no :authority");
     }
     match (method, get(fields, ":protocol")) {
-        ("CONNECT", Some("webtransport")) => Ok(Asked::Session),
-        ("CONNECT", Some(_)) => Ok(Asked::Tunnel),
+        ("CONNECT", Some("webtransport")) => Ok(RequestKind::Session),
+        ("CONNECT", Some(_)) => Ok(RequestKind::Tunnel),
         (_, Some(_)) => Err("has a :protocol that only CONNECT has"),
-        (_, None) => Ok(Asked::Resource),
+        (_, None) => Ok(RequestKind::Resource),
     }
 }
 
@@ -121,13 +121,13 @@ mod tests {
     ];
 
     #[rstest]
-    #[case(&GET, Asked::Resource)]
-    #[case(&[(":method", "CONNECT"), (":authority", "a:1")], Asked::Tunnel)]
+    #[case(&GET, RequestKind::Resource)]
+    #[case(&[(":method", "CONNECT"), (":authority", "a:1")], RequestKind::Tunnel)]
     #[case(&[(":method", "CONNECT"), (":protocol", "webtransport"), (":scheme", "https"), (":authority", "a"),
-        (":path", "/wt")], Asked::Session)]
+        (":path", "/wt")], RequestKind::Session)]
     #[case(&[(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "https"), (":authority", "a"),
-        (":path", "/")], Asked::Tunnel)]
-    fn what_is_asked_for_is_told(#[case] said: &[(&str, &str)], #[case] asked: Asked) {
+        (":path", "/")], RequestKind::Tunnel)]
+    fn what_is_asked_for_is_told(#[case] said: &[(&str, &str)], #[case] asked: RequestKind) {
         assert_eq!(request(&fields(said)), Ok(asked));
     }
 

@@ -42,14 +42,19 @@ pub enum Item<'a> {
     StreamType(u64),
     /// The id of the session of which the stream is.
     Session(u64),
-    /// A whole frame.
-    Frame { kind: u64, payload: &'a [u8] },
+    Frame {
+        kind: u64,
+        payload: &'a [u8],
+    },
     /// A DATA frame of so many bytes begins.
     DataBegins(u64),
     /// Bytes of a DATA frame.
     Data(&'a [u8]),
     /// A frame of a type that is not known, of so many bytes; they are not handed on.
-    Unknown { kind: u64, length: u64 },
+    Unknown {
+        kind: u64,
+        length: u64,
+    },
     /// Bytes of a stream that are no frames: of a session, of QPACK, of a type that is not known.
     Raw(&'a [u8]),
 }

@@ -6,7 +6,7 @@ use super::capsule::SessionClose;
 use super::code::{WebCode, from_http3};
 use super::endpoint::{MOST_SESSIONS, Refusal, Web, WebEvent};
 use super::fault::{Fault, closed_critical, incomplete, unexpected};
-use super::message::{Asked, has_its_length, request, status};
+use super::message::{RequestKind, has_its_length, request, status};
 use super::reader::Item;
 use super::stream::{Kind, Message, SessionStream, Stream};
 use super::{field_section, frame_type};
@@ -28,15 +28,14 @@ impl Web {
                 self.newest = self.newest.max(Some(stream));
             }
         }
-        if let Err(fault) = self.happens(stream, what) {
+        if let Err(fault) = self.handle_stream(stream, what) {
             match fault {
                 Fault::Connection(code, why) => self.fail(code, why),
-                Fault::Stream(code, why) => self.give_up(stream, code, why),
+                Fault::Stream(code, why) => self.fail_request(stream, code, why),
             }
         }
     }
 
-    /// A datagram came.
     pub fn on_datagram(&mut self, bytes: &[u8]) {
         let mut reader = Reader::new(bytes);
         let Ok(quarter) = reader.quic_varint("quarter stream id") else {
@@ -52,7 +51,7 @@ impl Web {
     }
 
     fn fail(&mut self, code: WebCode, why: String) {
-        self.ask(Output::Close {
+        self.push_output(Output::Close {
             connection: self.connection,
             code: code.number(),
             reason: why.clone(),
@@ -61,7 +60,7 @@ impl Web {
         self.events.push_back(WebEvent::Failed { code, why });
     }
 
-    fn happens(&mut self, id: StreamId, what: OnStream<'_>) -> Result<(), Fault> {
+    fn handle_stream(&mut self, id: StreamId, what: OnStream<'_>) -> Result<(), Fault> {
         let Some(stream) = self.streams.get_mut(&id) else {
             return Ok(());
         };
@@ -84,18 +83,18 @@ impl Web {
             OnStream::Fin => {
                 let reader = stream.reader.take();
                 if let Some(reader) = reader {
-                    self.ends(id, &reader.finish())?;
+                    self.stream_finished(id, &reader.finish())?;
                 }
                 self.drop_if_over(id);
                 Ok(())
             }
             OnStream::Reset(code) => {
                 stream.reader = None;
-                self.is_reset(id, code)?;
+                self.reset_received(id, code)?;
                 self.drop_if_over(id);
                 Ok(())
             }
-            OnStream::Stopped(code) => self.is_stopped(id, code),
+            OnStream::Stopped(code) => self.stop_sending_received(id, code),
             OnStream::Written => {
                 match stream.prefixes.checked_sub(1) {
                     Some(left) => stream.prefixes = left,
@@ -113,7 +112,7 @@ impl Web {
         };
         match (&mut stream.kind, item) {
             (Kind::New, Item::StreamType(kind)) => self.has_type(id, kind),
-            (Kind::New, Item::Session(session)) => self.belongs(id, StreamId(session)),
+            (Kind::New, Item::Session(session)) => self.bind_to_session(id, StreamId(session)),
             (Kind::New, _) if is_client => {
                 let why = "a server opened a bidirectional stream that is of no session";
                 let code = WebCode::StreamCreationError;
@@ -134,7 +133,7 @@ impl Web {
                 Err(Fault::Connection(code, why.to_owned()))
             }
             (Kind::Decoder | Kind::Own | Kind::Ignored, _) => Ok(()),
-            (Kind::Message(_) | Kind::Asking, Item::Frame { kind, payload }) => {
+            (Kind::Message(_) | Kind::ConnectPending, Item::Frame { kind, payload }) => {
                 self.message_frame(id, kind, payload)
             }
             (Kind::Message(message), Item::DataBegins(_)) => {
@@ -155,7 +154,7 @@ impl Web {
                     false => Ok(()),
                 }
             }
-            (Kind::Asking, Item::DataBegins(_)) => {
+            (Kind::ConnectPending, Item::DataBegins(_)) => {
                 Err(unexpected("DATA without HEADERS before it"))
             }
             (Kind::Session(_), Item::Frame { kind, .. }) => match kind {
@@ -167,7 +166,7 @@ impl Web {
                     Fault::Stream(WebCode::MessageError, "has a capsule that is malformed")
                 })?;
                 if let Some(close) = close {
-                    self.session_ends(id, Some(close));
+                    self.session_closed(id, Some(close));
                 }
                 Ok(())
             }
@@ -177,7 +176,7 @@ impl Web {
             }
             // Frames whose type is not known mean nothing, and the others come on no such stream.
             (
-                Kind::Message(_) | Kind::Asking | Kind::Session(_) | Kind::OfSession { .. },
+                Kind::Message(_) | Kind::ConnectPending | Kind::Session(_) | Kind::OfSession { .. },
                 Item::Unknown { .. }
                 | Item::StreamType(_)
                 | Item::Session(_)
@@ -190,7 +189,7 @@ impl Web {
     }
 
     /// A stream is of a session: of one that is there or may still come.
-    fn belongs(&mut self, id: StreamId, session: StreamId) -> Result<(), Fault> {
+    fn bind_to_session(&mut self, id: StreamId, session: StreamId) -> Result<(), Fault> {
         if session.is_of_server() || !session.is_bidirectional() {
             let why = "a stream of a session whose id no client's stream has";
             return Err(Fault::Connection(WebCode::IdError, why.to_owned()));
@@ -261,8 +260,8 @@ impl Web {
             }
             Kind::Message(message) => {
                 match request(&fields).map_err(malformed)? {
-                    Asked::Resource => message.fields = Some(fields),
-                    Asked::Tunnel => {
+                    RequestKind::Resource => message.fields = Some(fields),
+                    RequestKind::Tunnel => {
                         stream.kind = Kind::Ignored;
                         let (stream, body) = (id, Vec::new());
                         self.events.push_back(WebEvent::Request {
@@ -271,10 +270,10 @@ impl Web {
                             body,
                         });
                     }
-                    Asked::Session if self.sessions.len() as u64 >= MOST_SESSIONS => {
+                    RequestKind::Session if self.sessions.len() as u64 >= MOST_SESSIONS => {
                         self.abort(id, WebCode::RequestRejected);
                     }
-                    Asked::Session => {
+                    RequestKind::Session => {
                         stream.kind = Kind::Session(super::CapsuleReader::default());
                         self.sessions.insert(id, false);
                         let session = id;
@@ -284,15 +283,15 @@ impl Web {
                 }
                 Ok(())
             }
-            Kind::Asking => {
+            Kind::ConnectPending => {
                 match status(&fields).map_err(malformed)? {
                     100..200 => {}
                     200..300 => {
                         self.events
                             .push_back(WebEvent::SessionOpened { session: id });
-                        self.opens(id);
+                        self.session_established(id);
                     }
-                    status => self.refuses(id, Refusal::Status(status)),
+                    status => self.request_failed(id, Refusal::Status(status)),
                 }
                 Ok(())
             }
@@ -308,27 +307,31 @@ impl Web {
     }
 
     /// A client: no session comes of this request.
-    fn refuses(&mut self, session: StreamId, why: Refusal) {
+    fn request_failed(&mut self, session: StreamId, why: Refusal) {
         self.sessions.remove(&session);
         self.waiting.retain(|(waiting, _)| *waiting != session);
         self.events
             .push_back(WebEvent::SessionRefused { session, why });
         self.finish(session);
-        self.let_go(session);
+        self.release_streams(session);
     }
 
     /// The other side ended a session.
-    fn session_ends(&mut self, session: StreamId, close: Option<SessionClose>) {
+    fn session_closed(&mut self, session: StreamId, close: Option<SessionClose>) {
         if self.sessions.remove(&session).is_some() {
             self.events
                 .push_back(WebEvent::SessionClosed { session, close });
             self.finish(session);
-            self.let_go(session);
+            self.release_streams(session);
         }
     }
 
     /// The other side will send no more; `whole`: whether that is not in the middle of something.
-    fn ends(&mut self, id: StreamId, whole: &Result<(), DecodeError>) -> Result<(), Fault> {
+    fn stream_finished(
+        &mut self,
+        id: StreamId,
+        whole: &Result<(), DecodeError>,
+    ) -> Result<(), Fault> {
         let Some(stream) = self.streams.get_mut(&id) else {
             return Ok(());
         };
@@ -342,9 +345,9 @@ impl Web {
                 Err(incomplete())
             }
             Kind::Own | Kind::Ignored => Ok(()),
-            Kind::Asking => {
+            Kind::ConnectPending => {
                 is_whole?;
-                self.refuses(id, Refusal::Malformed("has no answer"));
+                self.request_failed(id, Refusal::Malformed("has no answer"));
                 Ok(())
             }
             Kind::Message(message) => {
@@ -374,7 +377,7 @@ impl Web {
             }
             Kind::Session(_) => {
                 is_whole?;
-                self.session_ends(id, Some(SessionClose::default()));
+                self.session_closed(id, Some(SessionClose::default()));
                 Ok(())
             }
             Kind::OfSession { .. } => {
@@ -384,20 +387,20 @@ impl Web {
         }
     }
 
-    fn is_reset(&mut self, id: StreamId, code: u64) -> Result<(), Fault> {
+    fn reset_received(&mut self, id: StreamId, code: u64) -> Result<(), Fault> {
         let Some(stream) = self.streams.get_mut(&id) else {
             return Ok(());
         };
         match &mut stream.kind {
             Kind::Control | Kind::Encoder | Kind::Decoder => return Err(closed_critical()),
             Kind::New | Kind::Own | Kind::Ignored => {}
-            Kind::Asking => self.refuses(id, Refusal::Reset(code)),
+            Kind::ConnectPending => self.request_failed(id, Refusal::Reset(code)),
             Kind::Message(_) if self.is_client => {
                 let (stream, why) = (id, Refusal::Reset(code));
                 self.events.push_back(WebEvent::NoResponse { stream, why });
             }
             Kind::Message(_) => self.abort(id, WebCode::RequestCancelled),
-            Kind::Session(_) => self.session_ends(id, None),
+            Kind::Session(_) => self.session_closed(id, None),
             // The end of the session says why.
             Kind::OfSession { .. } if code == WebCode::SessionGone.number() => {}
             Kind::OfSession { .. } => self.of_session(id, SessionStream::Reset(from_http3(code))),
@@ -406,7 +409,7 @@ impl Web {
     }
 
     /// The other side wants no more of what this end sends on a stream.
-    fn is_stopped(&mut self, id: StreamId, code: u64) -> Result<(), Fault> {
+    fn stop_sending_received(&mut self, id: StreamId, code: u64) -> Result<(), Fault> {
         let Some(stream) = self.streams.get_mut(&id) else {
             return Ok(());
         };
@@ -414,14 +417,14 @@ impl Web {
             Kind::Own => return Err(closed_critical()),
             Kind::OfSession { .. } if code == WebCode::SessionGone.number() => {}
             Kind::OfSession { .. } => self.of_session(id, SessionStream::Stopped(from_http3(code))),
-            Kind::Session(_) => self.session_ends(id, None),
+            Kind::Session(_) => self.session_closed(id, None),
             Kind::New
             | Kind::Control
             | Kind::Encoder
             | Kind::Decoder
             | Kind::Ignored
             | Kind::Message(_)
-            | Kind::Asking => {}
+            | Kind::ConnectPending => {}
         }
         // QUIC answers with RESET_STREAM by itself.
         if let Some(stream) = self.streams.get_mut(&id) {
@@ -432,10 +435,10 @@ impl Web {
     }
 
     /// A message is malformed: its stream is broken off.
-    fn give_up(&mut self, id: StreamId, code: WebCode, why: &'static str) {
+    fn fail_request(&mut self, id: StreamId, code: WebCode, why: &'static str) {
         let kind = self.streams.get(&id).map(|stream| &stream.kind);
         match kind {
-            Some(Kind::Asking) => {
+            Some(Kind::ConnectPending) => {
                 self.sessions.remove(&id);
                 let (session, why) = (id, Refusal::Malformed(why));
                 self.events
@@ -445,7 +448,7 @@ impl Web {
                 let (session, close) = (id, None);
                 self.events
                     .push_back(WebEvent::SessionClosed { session, close });
-                self.let_go(id);
+                self.release_streams(id);
             }
             Some(Kind::Message(_)) if self.is_client => {
                 let (stream, why) = (id, Refusal::Malformed(why));

@@ -3,29 +3,29 @@ use super::field_section::Field;
 use super::reader::StreamReader;
 use crate::streams::StreamId;
 
-/// What happens on a stream of a session.
+/// An event on a stream of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SessionStream {
     /// The other side opened it.
     Opened,
     Bytes(Vec<u8>),
-    /// The other side will send no more.
+    /// The peer finished sending (FIN).
     Fin,
-    /// The other side broke its sending off, with this code of the session; `None` if it is none.
+    /// The peer reset the stream, with this application code; `None` if it is outside their range.
     Reset(Option<u32>),
-    /// The other side wants no more bytes, with this code of the session; `None` if it is none.
+    /// The peer sent STOP_SENDING, with this application code; `None` if it is outside their range.
     Stopped(Option<u32>),
     /// The transport took everything that was to be written.
     Written,
 }
 
-/// A stream of QUIC as one end has it.
+/// The state of a QUIC stream.
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) kind: Kind,
-    /// Reads what comes; `None` if nothing comes any more, or nobody reads it.
+    /// Decodes received bytes; `None` if the stream is finished or ignored.
     pub(super) reader: Option<StreamReader>,
-    /// Writes of this layer that the transport has not taken yet: they come before those of the session.
+    /// Writes of this layer that the transport has not taken yet; the session's follow.
     pub(super) prefixes: u32,
     /// Whether this end has no more to send.
     pub(super) is_sent: bool,
@@ -33,29 +33,29 @@ pub(super) struct Stream {
 
 #[derive(Debug)]
 pub(super) enum Kind {
-    /// The other side opened it, and has not said what it is.
+    /// Opened by the peer; its type is not known yet.
     New,
     Control,
     Encoder,
     Decoder,
-    /// One that this end opened to say something for as long as the connection lasts.
+    /// A control or QPACK stream of this end.
     Own,
-    /// Of a type that is not known, or of which nothing is wanted any more.
+    /// Of an unknown type, or no longer of interest.
     Ignored,
-    /// A request or, for a client, the answer to one.
+    /// A request or, for a client, its response.
     Message(Message),
-    /// A client's CONNECT without an answer.
-    Asking,
-    /// That of a session itself; the last of its bytes are capsules.
+    /// A client's CONNECT without a response yet.
+    ConnectPending,
+    /// The CONNECT stream of a session, with its capsules.
     Session(CapsuleReader),
-    /// A stream of a session. What came while the session was not there is held.
+    /// A stream of a session. Events before the session is established are held.
     OfSession {
         session: StreamId,
         held: Vec<SessionStream>,
     },
 }
 
-/// A request or an answer, as far as it came.
+/// A request or a response that is being received.
 #[derive(Debug, Default)]
 pub(super) struct Message {
     pub(super) fields: Option<Vec<Field>>,

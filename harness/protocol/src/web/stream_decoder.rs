@@ -73,14 +73,14 @@ impl WebStreamDecoder {
 
     /// A reader of one direction from its beginning; `None` where it is not known what stands on it.
     fn begins(&self, by: quic::Role) -> Option<(StreamReader, Direction)> {
-        let opens = self.id.is_of_server() == (by == quic::Role::Server);
-        let reader = match (opens, self.what) {
+        let session_established = self.id.is_of_server() == (by == quic::Role::Server);
+        let reader = match (session_established, self.what) {
             (true, _) => StreamReader::opening(!self.id.is_bidirectional()),
             (false, StreamKind::Unknown) => return None,
             (false, StreamKind::OfSession) => StreamReader::answering(true),
             (false, StreamKind::Http | StreamKind::Session) => StreamReader::answering(false),
         };
-        let is_of_session = !opens && self.what == StreamKind::OfSession;
+        let is_of_session = !session_established && self.what == StreamKind::OfSession;
         let content_at = is_of_session.then_some(0);
         let direction = Direction {
             content_at,

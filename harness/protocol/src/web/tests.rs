@@ -290,12 +290,12 @@ fn a_session_that_ends_by_fin_alone_has_code_0_and_one_that_is_reset_has_none() 
 fn heard(streams: &[(u64, &str, bool)]) -> Web {
     let mut server = web(false);
     server.connected();
-    for (id, bytes, ends) in streams {
+    for (id, bytes, stream_finished) in streams {
         let stream = StreamId(*id);
         server.on_stream(stream, OnStream::Opened);
         let bytes = hex::decode(bytes).unwrap();
         server.on_stream(stream, OnStream::Bytes(&bytes));
-        if *ends {
+        if *stream_finished {
             server.on_stream(stream, OnStream::Fin);
         }
     }

@@ -19,7 +19,6 @@ use crate::text::{clean_line, fit};
 
 /// Frames alike that follow each other faster than this, in seconds, are folded.
 const SOON: f64 = 0.25;
-/// Their number.
 const ALIKE: usize = 4;
 /// Rows of a ladder, so that memory stays bounded.
 const MOST_ROWS: usize = 5_000;

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use crate::numbers::{ANY, ANY_U8, AT_LEAST_1, JOBS, whole};
 use crate::reports::Format;
 
-/// The command's arguments.
 #[derive(Debug, clap::Args)]
 #[command(
     long_about = "\

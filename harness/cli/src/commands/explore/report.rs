@@ -102,10 +102,10 @@ impl Report {
                 )?;
             }
             writeln!(out, "{}", as_row(pair))?;
-            tell_violation(&mut out, pair)?;
+            write_violation(&mut out, pair)?;
         } else {
             as_text(&mut out, pair)?;
-            tell_violation(&mut out, pair)?;
+            write_violation(&mut out, pair)?;
         }
         out.flush()
     }
@@ -137,7 +137,7 @@ impl Report {
                 seconds(self.took),
                 grouped(per_second(self.states, self.took)),
             )?;
-            tell_properties(&mut out, self.protocol)?;
+            write_properties(&mut out, self.protocol)?;
         }
         if let Some(peak) = peak {
             writeln!(out, "at most {} MB of memory", peak / 1_000_000)?;
@@ -174,10 +174,10 @@ fn as_text(out: &mut impl Write, pair: &Pair<'_>) -> io::Result<()> {
         seconds(*took),
         grouped(per_second(progress.distinct, *took)),
     )?;
-    tell_properties(out, setup.protocol)
+    write_properties(out, setup.protocol)
 }
 
-fn tell_properties(out: &mut impl Write, protocol: &Protocol) -> io::Result<()> {
+fn write_properties(out: &mut impl Write, protocol: &Protocol) -> io::Result<()> {
     writeln!(out, "\nchecked in every state:")?;
     for (property, ids) in properties(protocol) {
         writeln!(out, "  {property} ({})", ids.join(", "))?;
@@ -185,7 +185,7 @@ fn tell_properties(out: &mut impl Write, protocol: &Protocol) -> io::Result<()> 
     writeln!(out)
 }
 
-fn tell_violation(out: &mut impl Write, pair: &Pair<'_>) -> io::Result<()> {
+fn write_violation(out: &mut impl Write, pair: &Pair<'_>) -> io::Result<()> {
     let Some(trace) = &pair.explored.violation else {
         return Ok(());
     };

@@ -16,7 +16,6 @@ use crate::logging::Global;
 /// Steps of a conversation that are shown.
 const MOST_STEPS: usize = 12;
 
-/// Tells what happens.
 pub(super) struct Told {
     iut: PathBuf,
     is_json: bool,

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 /// A connection in its own task. It is closed when it is dropped.
 pub(super) struct Connection {
     asks: mpsc::UnboundedSender<MachineCall<Client>>,
-    news: mpsc::UnboundedReceiver<ClientEvent>,
+    event: mpsc::UnboundedReceiver<ClientEvent>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -31,7 +31,7 @@ impl Connection {
         let host = Host::bind(any_address_for(server));
         let host = host.map_err(|error| format!("no UDP socket can be opened: {error}"))?;
         let (asks, asked) = mpsc::unbounded_channel();
-        let (tell, news) = mpsc::unbounded_channel();
+        let (tell, event) = mpsc::unbounded_channel();
         let mut typist = ReplOwner {
             asked,
             has_left: false,
@@ -43,7 +43,7 @@ impl Connection {
             let mut host = host.with_key_log(key_log);
             host.run(&mut carrier, &mut typist).await;
         });
-        Ok(Self { asks, news, task })
+        Ok(Self { asks, event, task })
     }
 
     /// Asks the client for something.
@@ -62,10 +62,10 @@ impl Connection {
     }
 
     /// Waits for the next news; the end of the connection is an error that says why.
-    pub(super) async fn news(&mut self) -> Result<ClientEvent, String> {
-        match self.news.recv().await {
+    pub(super) async fn event(&mut self) -> Result<ClientEvent, String> {
+        match self.event.recv().await {
             Some(ClientEvent::Closed { why, .. }) => Err(why),
-            Some(news) => Ok(news),
+            Some(event) => Ok(event),
             None => Err("the connection is gone".to_owned()),
         }
     }
@@ -76,7 +76,7 @@ impl Connection {
         wanted: impl Fn(&ClientEvent) -> Option<T>,
     ) -> Result<T, String> {
         loop {
-            if let Some(answer) = wanted(&self.news().await?) {
+            if let Some(answer) = wanted(&self.event().await?) {
                 return Ok(answer);
             }
         }
@@ -84,8 +84,8 @@ impl Connection {
 
     /// Why the connection has ended, if that was not reported yet.
     pub(super) fn ended(&mut self) -> Option<String> {
-        while let Ok(news) = self.news.try_recv() {
-            if let ClientEvent::Closed { why, .. } = news {
+        while let Ok(event) = self.event.try_recv() {
+            if let ClientEvent::Closed { why, .. } = event {
                 return Some(why);
             }
         }
@@ -127,9 +127,9 @@ impl Owner<Carrier<Client>> for ReplOwner {
     }
 
     fn has_enough(&mut self, carrier: &mut Carrier<Client>) -> bool {
-        while let Some(news) = carrier.machine_mut().take_news() {
+        while let Some(event) = carrier.machine_mut().poll_event() {
             // The receiver may be gone.
-            let _ = self.tell.send(news);
+            let _ = self.tell.send(event);
         }
         self.has_left
     }

@@ -18,7 +18,6 @@ pub(super) struct LineEditor {
     history: Option<PathBuf>,
 }
 
-/// What was typed.
 pub(super) enum Input {
     Line(String),
     /// Ctrl-C: the line is dropped.

@@ -20,7 +20,6 @@ use command::HELP;
 use editor::{Input, LineEditor};
 use session::{Done, Session, Settings};
 
-/// The command's arguments.
 #[derive(Debug, clap::Args)]
 #[command(
     long_about = "\

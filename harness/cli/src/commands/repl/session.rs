@@ -308,9 +308,9 @@ fn not_connected() -> String {
 
 /// Waits until the connection is there and was not closed at once.
 async fn settle(connection: &mut Connection) -> Result<(), String> {
-    connection.news().await?;
+    connection.event().await?;
     let end = Instant::now() + SETTLING;
-    match timeout_at(end, connection.news()).await {
+    match timeout_at(end, connection.event()).await {
         Ok(Err(why)) => Err(why),
         // Nothing was asked for yet, so nothing else can be news.
         Ok(Ok(_)) | Err(_) => Ok(()),

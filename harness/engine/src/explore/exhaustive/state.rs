@@ -281,7 +281,7 @@ impl State {
             party: Some(role),
             property,
         }));
-        let broken = facts.rests();
+        let broken = facts.settled();
         self.breaks(broken);
         self.facts = facts.into();
     }

@@ -127,7 +127,6 @@ impl Node {
         self.edge.is_some()
     }
 
-    /// Its own address.
     pub(super) fn address(&self, socket: Socket) -> SocketAddr {
         let number = u16::try_from(socket.0 % 10_000).unwrap_or_default();
         (self.ip, self.port + number).into()
@@ -301,10 +300,10 @@ impl Node {
         }
     }
 
-    pub(super) fn is_at_rest(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         match &self.machine {
             Hosted::Datagrams(_) => true,
-            Hosted::Streams(carrier) => carrier.machine().is_at_rest(),
+            Hosted::Streams(carrier) => carrier.machine().is_idle(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use shakedown_carrier::{Effect, Socket};
 use shakedown_protocol::Protocol;
 use shakedown_protocol::event_loop::{EventLoop, Next};
-use shakedown_protocol::exploration::{Breach, Participants, Rest, RunFacts};
+use shakedown_protocol::exploration::{Breach, IdleCheck, Participants, RunFacts};
 use shakedown_protocol::monitor::Finding;
 use shakedown_protocol::requirement::Role;
 
@@ -33,7 +33,7 @@ pub(crate) struct VirtualRun {
     is_healed: bool,
     has_moved: bool,
     /// When nothing may be left, if that was not looked at.
-    rest: Option<Rest>,
+    idle_check: Option<IdleCheck>,
     ends: Option<Duration>,
     unending: &'static str,
     /// Whether more is kept than numbers.
@@ -51,7 +51,6 @@ struct Route {
     to: SocketAddr,
 }
 
-/// Its result.
 pub(crate) struct RunResult {
     pub(crate) ending: Option<&'static str>,
     pub(crate) failure: Option<&'static str>,
@@ -105,7 +104,7 @@ impl VirtualRun {
             profile,
             is_healed: false,
             has_moved: false,
-            rest: participants.rest,
+            idle_check: participants.idle_check,
             ends: participants.ends,
             unending: participants.unending,
             is_recorded,
@@ -126,7 +125,7 @@ impl VirtualRun {
             deadlines.push(self.agenda());
             deadlines.extend(self.nodes.iter().map(|node| node.due));
             // Impairment has no effect once nothing else happens.
-            let relevant = usize::from(self.rest.is_none());
+            let relevant = usize::from(self.idle_check.is_none());
             let next = self.event_loop.next_at(&deadlines[relevant..]);
             let Some(next) = next.filter(|next| self.ends.is_none_or(|ends| *next <= ends)) else {
                 break;
@@ -150,7 +149,7 @@ impl VirtualRun {
                 if is_clean && !self.profile.corrupts() {
                     facts.healed();
                 }
-                facts.rests(self.event_loop.now());
+                facts.settled(self.event_loop.now());
             }
         }
         Ok(self.finish())
@@ -160,7 +159,7 @@ impl VirtualRun {
     fn agenda(&self) -> Option<Duration> {
         let heals = (!self.is_healed).then_some(self.profile.heals);
         let moves = self.profile.moves.filter(|_| !self.has_moved);
-        let rest = self.rest.map(|rest| rest.at);
+        let rest = self.idle_check.map(|check| check.at);
         [heals, moves, rest].into_iter().flatten().min()
     }
 
@@ -181,12 +180,12 @@ impl VirtualRun {
             self.event_loop.network.heal();
             self.log.heals(now);
         }
-        if let Some(rest) = self.rest.take_if(|rest| rest.at <= now)
-            && let Some(node) = self.nodes.iter().find(|node| !node.is_at_rest())
+        if let Some(check) = self.idle_check.take_if(|check| check.at <= now)
+            && let Some(node) = self.nodes.iter().find(|node| !node.is_idle())
         {
             let role = node.role;
             let property = "all is over, and something is left".to_owned();
-            self.violate(rest.requirement, Some(role), property);
+            self.violate(check.requirement, Some(role), property);
         }
     }
 
@@ -207,7 +206,7 @@ impl VirtualRun {
         }
         self.sees(place, from, own, payload)?;
         self.nodes[place].receive(now, socket, from, payload);
-        self.obey(place)
+        self.execute_outputs(place)
     }
 
     fn tick(&mut self, place: usize) -> Result<(), String> {
@@ -218,13 +217,13 @@ impl VirtualRun {
             self.log.note(now, node.role, &node.name, LogEntry::Timer);
         }
         node.tick(now);
-        self.obey(place)?;
+        self.execute_outputs(place)?;
         self.log.forget_timer();
         Ok(())
     }
 
     /// Does what a machine wants.
-    fn obey(&mut self, place: usize) -> Result<(), String> {
+    fn execute_outputs(&mut self, place: usize) -> Result<(), String> {
         let now = self.event_loop.now();
         if self.is_recorded {
             let mut found = Vec::new();

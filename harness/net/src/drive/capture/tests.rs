@@ -118,14 +118,14 @@ fn what_was_lost_is_told_by_the_packet_behind_it_or_by_the_last() {
     let folder = tempfile::tempdir().unwrap();
     let recorder = Recorder::create(&folder.path().join("it.pcapng"), Clock::start(), 0);
     let mut edge = EdgeRecorder::new(Role::Responder, recorder, Budget::for_scripts(1).share());
-    let told = |edge: &mut EdgeRecorder, before| {
+    let record = |edge: &mut EdgeRecorder, before| {
         let packets = Packets {
             captured: BTreeMap::new(),
             lost: BTreeMap::from([(7, before)]),
         };
         edge.comment(&packets, 7, format!("lost after {before}"));
     };
-    told(&mut edge, 0);
+    record(&mut edge, 0);
     for number in 0..2 {
         edge.passed(&RelayedDatagram {
             number,
@@ -137,8 +137,8 @@ fn what_was_lost_is_told_by_the_packet_behind_it_or_by_the_last() {
             payload: b"",
         });
     }
-    told(&mut edge, 1);
-    told(&mut edge, 2);
+    record(&mut edge, 1);
+    record(&mut edge, 2);
     edge.lost(0, Role::Responder);
     let comments = edge.recorder.finish().comments;
     let of = |packet| comments[&packet].as_slice();

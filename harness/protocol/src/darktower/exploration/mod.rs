@@ -1,5 +1,5 @@
-//! Random runs of `darktower`: a server, one to four clients that come and go at any time, and what no monitor can
-//! see of them.
+//! Random runs of `darktower`: a server, one to four clients with random start and end, and properties that no monitor
+//! can check.
 //!
 //! # What must hold besides what the monitor judges
 //!
@@ -9,11 +9,11 @@
 //! | then two new clients get what their services are for, and each frame of the one reaches the other | DT-G-01, DT-S-05, DT-M-06 |
 //! | who joined has left, once | DT-S-17 |
 
-mod visitor;
+mod scheduled_client;
 
 use std::time::Duration;
 
-use visitor::Visitor;
+use scheduled_client::ScheduledClient;
 
 use super::reference::{
     ClientSettings, Deviations, MEETING, MediaKind, Secret, Server, ServerSettings, Service,
@@ -21,20 +21,20 @@ use super::reference::{
 };
 use crate::MonitorSettings;
 use crate::exploration::{
-    Breach, Draw, Explored, ExploredMachine, Participant, Participants, Rest, RunSettings,
+    Breach, Draw, Explored, ExploredMachine, IdleCheck, Participant, Participants, RunSettings,
     SideChoice,
 };
 use crate::monitor::Vantage;
 use crate::requirement::Role;
 use crate::streams::StreamMachine as _;
 
-/// Longer than a server keeps a silent participant, and than what was sent before is on its way.
-const CALM: Duration = Duration::from_secs(60);
+/// Longer than the idle timeout and the packets in flight.
+const SETTLE_TIME: Duration = Duration::from_secs(60);
 
-/// Frames that the last two clients send, of which the first ones may come before anybody subscribes, and receive;
-/// and how long that may take.
-const LAST_FRAMES: [u32; 2] = [100, 20];
-const LAST: Duration = Duration::from_secs(20);
+/// Frames that the last two clients send, of which the first may precede the subscription, and receive; and the time
+/// limit.
+const FINAL_FRAMES: [u32; 2] = [100, 20];
+const FINAL_TIME: Duration = Duration::from_secs(20);
 
 /// The time since 1970 at which a run begins.
 const EPOCH: Duration = Duration::from_secs(1_800_000_000);
@@ -73,27 +73,24 @@ pub(super) fn participants(
             without,
             ..settings
         };
-        setting.push(in_words(&settings));
-        let comes = millis(draw, 6_000);
-        let goes = comes + millis(draw, 25_000);
-        quiet = quiet.max(goes);
-        clients.push(Visitor::new(settings, comes, goes));
+        setting.push(describe(&settings));
+        let start = millis(draw, 6_000);
+        let stop = start + millis(draw, 25_000);
+        quiet = quiet.max(stop);
+        clients.push(ScheduledClient::new(settings, start, stop));
     }
-    let rest = quiet + CALM;
-    let last = rest + LAST;
-    clients.extend(
-        the_last(draw, &services)
-            .into_iter()
-            .zip(1..)
-            .map(|(settings, seconds)| {
-                let comes = rest + Duration::from_secs(seconds);
-                let settings = ClientSettings {
-                    without,
-                    ..settings
-                };
-                Visitor::new(settings, comes, last).that_must_succeed()
-            }),
-    );
+    let rest = quiet + SETTLE_TIME;
+    let last = rest + FINAL_TIME;
+    clients.extend(final_clients(draw, &services).into_iter().zip(1..).map(
+        |(settings, seconds)| {
+            let start = rest + Duration::from_secs(seconds);
+            let settings = ClientSettings {
+                without,
+                ..settings
+            };
+            ScheduledClient::new(settings, start, last).must_succeed()
+        },
+    ));
     let server = ServerSettings {
         services,
         seed: draw_seed(draw),
@@ -108,11 +105,11 @@ pub(super) fn participants(
         pair: None,
         server: participant(Role::Responder, Server::new(server), without),
         clients: clients
-            .map(|visitor| participant(Role::Initiator, visitor, without))
+            .map(|scheduled_client| participant(Role::Initiator, scheduled_client, without))
             .collect(),
         facts: None,
         quiet: Some(quiet),
-        rest: Some(Rest {
+        idle_check: Some(IdleCheck {
             at: rest,
             requirement: "DT-S-14",
         }),
@@ -149,12 +146,12 @@ impl Explored for Server {
         breach.into_iter().collect()
     }
 
-    fn is_at_rest(&self) -> bool {
+    fn is_idle(&self) -> bool {
         !self.has_connections()
     }
 }
 
-/// Somebody who may do anything that a client may.
+/// Random settings of a client.
 fn client_settings(draw: Draw<'_>, services: &[Service]) -> ClientSettings {
     let mut asked = services.to_vec();
     if draw(4) == 0 && asked.len() > 1 {
@@ -196,16 +193,16 @@ fn client_settings(draw: Draw<'_>, services: &[Service]) -> ClientSettings {
     }
 }
 
-/// One who receives and one who sends, where media is forwarded to whom a controller knows.
-fn the_last(draw: Draw<'_>, services: &[Service]) -> [ClientSettings; 2] {
+/// A receiver and a sender of media, if the services forward it.
+fn final_clients(draw: Draw<'_>, services: &[Service]) -> [ClientSettings; 2] {
     let is_forwarded =
         services.contains(&Service::Controller) && services.contains(&Service::Handler);
     [None, Some(MediaKind::Audio)].map(|publishes| ClientSettings {
         services: services.to_vec(),
         publishes,
-        frames: LAST_FRAMES[0],
+        frames: FINAL_FRAMES[0],
         receives: match publishes {
-            None if is_forwarded => LAST_FRAMES[1],
+            None if is_forwarded => FINAL_FRAMES[1],
             None | Some(_) => 0,
         },
         seed: draw_seed(draw),
@@ -214,7 +211,7 @@ fn the_last(draw: Draw<'_>, services: &[Service]) -> [ClientSettings; 2] {
     })
 }
 
-fn in_words(settings: &ClientSettings) -> String {
+fn describe(settings: &ClientSettings) -> String {
     let services: Vec<_> = settings.services.iter().map(|it| it.name()).collect();
     let publishes = match settings.publishes {
         None => String::new(),

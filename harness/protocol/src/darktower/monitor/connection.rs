@@ -1,4 +1,4 @@
-//! What is known of one connection.
+//! The state of one connection.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -7,10 +7,10 @@ use std::time::Duration;
 use shakedown_wire::Reader;
 use shakedown_wire::quic::{self, CloseCode, Packet, TransportParameters};
 
-use super::media::Shown;
+use super::media::MediaObservation;
 use super::moments::{Moment, Moments, index};
-use super::session::{Close, First, Sent, Session};
-use super::stream::{Stream, Word};
+use super::session::{Close, DatagramContent, FirstMessage, Session};
+use super::stream::{Stream, StreamItem};
 use crate::MonitorSettings;
 use crate::monitor::at::At;
 use crate::monitor::findings::{Findings, ObservationSink, Occurrence};
@@ -24,7 +24,7 @@ const MOST_STREAMS: usize = 1_024;
 /// Where the page has the information of a meeting (DT-G-01).
 const MEETINGS: &str = "/api/v1/meetings/";
 
-/// What is known of one connection.
+/// The state of one connection.
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) client: SocketAddr,
@@ -32,7 +32,7 @@ pub(super) struct Connection {
     pub(super) first: At,
     /// Whether the client offered HTTP/3.
     pub(super) offered: bool,
-    /// What the server made of it.
+    /// The ALPN protocol that the server chose.
     pub(super) agreed: Option<Agreed>,
     pub(super) parameters: Option<(At, TransportParameters)>,
     /// The idle timeout that the client announced, in milliseconds.
@@ -41,7 +41,7 @@ pub(super) struct Connection {
     /// of them could not.
     read: [bool; 2],
     unread: [Option<Unread>; 2],
-    /// Something may have been said that was not seen.
+    /// Some of its content may be missing.
     pub(super) is_incomplete: bool,
     pub(super) moments: Moments,
     /// Times of the last packets, of the client and the server.
@@ -49,9 +49,9 @@ pub(super) struct Connection {
     pub(super) packets: u64,
     pub(super) streams: BTreeMap<u64, Stream>,
     pub(super) sessions: BTreeMap<u64, Session>,
-    /// Somebody asked for the information of a meeting.
+    /// The client requested the information of a meeting.
     pub(super) asks_for_meeting: bool,
-    /// When the client first spoke to a Meeting Controller.
+    /// When the client first sent a message to a Meeting Controller.
     pub(super) speaks: Option<Duration>,
     /// A side closed the connection, or the session with the Meeting Controller.
     pub(super) is_over: bool,
@@ -199,51 +199,51 @@ impl Connection {
         at: At,
         emit: ObservationSink<'_>,
     ) {
-        let mut words = Vec::new();
+        let mut items = Vec::new();
         if let Some(stream) = self.streams.get_mut(&id) {
-            stream.take(by, bytes, &mut |by, word| words.push((by, word)));
+            stream.take(by, bytes, &mut |by, item| items.push((by, item)));
         }
-        for (by, word) in words {
-            self.word(id, by, word, at, emit);
+        for (by, item) in items {
+            self.item(id, by, item, at, emit);
         }
     }
 
-    fn word(&mut self, id: u64, by: Role, word: Word, at: At, emit: ObservationSink<'_>) {
+    fn item(&mut self, id: u64, by: Role, item: StreamItem, at: At, emit: ObservationSink<'_>) {
         let Some(stream) = self.streams.get_mut(&id) else {
             return;
         };
         let (session, is_bidirectional) = (stream.session, stream.is_bidirectional());
-        let word = match word {
-            Word::Media(shown) => return self.shown(shown, by, at, emit),
-            word => word,
+        let item = match item {
+            StreamItem::Media(shown) => return self.shown(shown, by, at, emit),
+            item => item,
         };
         let side = &mut stream.sides[index(by)];
-        let is_said = matches!(word, Word::Message(_) | Word::NoMessage(_));
+        let is_said = matches!(item, StreamItem::Message(_) | StreamItem::NoMessage(_));
         if is_said && std::mem::replace(&mut side.has_spoken, true) {
-            self.frames += u64::from(matches!(word, Word::Message(_)));
+            self.frames += u64::from(matches!(item, StreamItem::Message(_)));
             return;
         }
         let moment = self.moments.now(by, at);
-        side.is_media |= matches!(word, Word::MediaBegins);
+        side.is_media |= matches!(item, StreamItem::MediaBegins);
         if session.is_some() {
             side.begun.get_or_insert(moment);
         }
         let of = session.map(|session| self.sessions.entry(session).or_default());
-        match (word, of) {
-            (Word::SessionDatagram, _) => {
+        match (item, of) {
+            (StreamItem::OfSession, _) => {
                 // What seemed to ask for a session is of one.
                 if is_bidirectional {
                     self.sessions.remove(&id);
                 }
             }
-            (Word::Headers(fields), None) => self.headers(id, by, &fields, moment),
-            (Word::Opaque, None) => {
+            (StreamItem::Headers(fields), None) => self.headers(id, by, &fields, moment),
+            (StreamItem::Opaque, None) => {
                 if let Some(session) = self.sessions.get_mut(&id) {
                     session.is_opaque = true;
                 }
             }
-            (Word::Close(close), None) => self.session_ends(id, by, moment, close.code == 0),
-            (Word::Message(message), Some(of)) => {
+            (StreamItem::Close(close), None) => self.session_ends(id, by, moment, close.code == 0),
+            (StreamItem::Message(message), Some(of)) => {
                 self.frames += 1;
                 let is_auth = matches!(message.frame, "MediaAuth" | "MediaAuthResult");
                 of.is_media |= is_auth;
@@ -256,32 +256,34 @@ impl Connection {
                         self.speaks.get_or_insert(at.time);
                     }
                     let what = Ok(message.frame);
-                    of.first.entry(id).or_insert(First { moment, what });
+                    of.first.entry(id).or_insert(FirstMessage { moment, what });
                 }
             }
-            (Word::NoMessage(error), Some(of)) if is_bidirectional && by == Role::Initiator => {
+            (StreamItem::NoMessage(error), Some(of))
+                if is_bidirectional && by == Role::Initiator =>
+            {
                 let what = Err(error.to_string());
-                of.first.entry(id).or_insert(First { moment, what });
+                of.first.entry(id).or_insert(FirstMessage { moment, what });
             }
-            (Word::MediaBegins, Some(of)) => of.is_media = true,
-            (Word::Neither(error), Some(of)) => {
+            (StreamItem::MediaBegins, Some(of)) => of.is_media = true,
+            (StreamItem::Neither(error), Some(of)) => {
                 of.neither[index(by)].get_or_insert((moment, error));
             }
             // Nothing of HTTP/3 stands on a stream of a session, and nothing of one elsewhere.
             (
-                Word::Media(_)
-                | Word::NoMessage(_)
-                | Word::Headers(_)
-                | Word::Opaque
-                | Word::Close(_),
+                StreamItem::Media(_)
+                | StreamItem::NoMessage(_)
+                | StreamItem::Headers(_)
+                | StreamItem::Opaque
+                | StreamItem::Close(_),
                 Some(_),
             )
             | (
-                Word::Media(_)
-                | Word::Message(_)
-                | Word::NoMessage(_)
-                | Word::MediaBegins
-                | Word::Neither(_),
+                StreamItem::Media(_)
+                | StreamItem::Message(_)
+                | StreamItem::NoMessage(_)
+                | StreamItem::MediaBegins
+                | StreamItem::Neither(_),
                 None,
             ) => {}
         }
@@ -314,11 +316,17 @@ impl Connection {
         }
     }
 
-    pub(super) fn shown(&mut self, shown: Shown, by: Role, at: At, emit: ObservationSink<'_>) {
+    pub(super) fn shown(
+        &mut self,
+        shown: MediaObservation,
+        by: Role,
+        at: At,
+        emit: ObservationSink<'_>,
+    ) {
         match shown {
-            Shown::Frame => self.frames += 1,
-            Shown::Kept(requirement) => self.findings.judge_party(requirement, by),
-            Shown::Broken {
+            MediaObservation::Frame => self.frames += 1,
+            MediaObservation::Satisfied(requirement) => self.findings.judge_party(requirement, by),
+            MediaObservation::Violated {
                 requirement,
                 expected,
                 got,
@@ -336,13 +344,13 @@ impl Connection {
         };
         let moment = self.moments.now(by, at);
         stream.sides[index(by)].fin.get_or_insert(moment);
-        let mut words = Vec::new();
-        stream.end(by, &mut |word| words.push(word));
+        let mut items = Vec::new();
+        stream.end(by, &mut |item| items.push(item));
         if stream.is_of_connect {
             self.session_ends(id, by, moment, true);
         }
-        for word in words {
-            self.word(id, by, word, at, emit);
+        for item in items {
+            self.item(id, by, item, at, emit);
         }
     }
 
@@ -370,18 +378,18 @@ impl Connection {
             return;
         }
         let session = self.sessions.entry(id).or_default();
-        let sent = Sent::read(by, reader.rest());
-        session.is_media |= matches!(sent, Sent::Media(_));
+        let sent = DatagramContent::read(by, reader.rest());
+        session.is_media |= matches!(sent, DatagramContent::Media(_));
         let slot = match (&sent, by) {
-            (Sent::Media(_), _) => &mut session.media[index(by)],
-            (Sent::Authentication, Role::Initiator) => &mut session.auth,
-            (Sent::Authentication, Role::Responder) => return,
-            (Sent::Odd, _) => &mut session.odd[index(by)],
+            (DatagramContent::Media(_), _) => &mut session.media[index(by)],
+            (DatagramContent::Authentication, Role::Initiator) => &mut session.auth,
+            (DatagramContent::Authentication, Role::Responder) => return,
+            (DatagramContent::Unknown, _) => &mut session.odd[index(by)],
         };
         if slot.is_none() {
             *slot = Some(self.moments.now(by, at));
         }
-        if let Sent::Media(shown) = sent {
+        if let DatagramContent::Media(shown) = sent {
             self.frames += 1;
             self.shown(shown, by, at, emit);
         }

@@ -9,7 +9,7 @@ use super::stream::Stream;
 use crate::MonitorSettings;
 use crate::monitor::at::{At, late};
 use crate::monitor::findings::{ObservationSink, Occurrence};
-use crate::monitor::{MissedMoment, NetworkCounts, Session as Told};
+use crate::monitor::{MissedMoment, NetworkCounts, Session as SessionSummary};
 use crate::requirement::Role;
 
 /// How often a client shows at the least that it is there (DT-S-13).
@@ -108,7 +108,7 @@ impl Connection {
         mut self,
         settings: &MonitorSettings,
         emit: ObservationSink<'_>,
-    ) -> Option<Told> {
+    ) -> Option<SessionSummary> {
         if self.is_foreign() || !(self.offered || self.agreed.is_some()) {
             return None;
         }
@@ -148,7 +148,7 @@ impl Connection {
         } else {
             self.findings.open(emit);
         }
-        Some(Told {
+        Some(SessionSummary {
             protocol: "darktower",
             mode,
             initiator: self.client,

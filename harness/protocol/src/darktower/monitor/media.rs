@@ -7,7 +7,7 @@ use crate::requirement::Role;
 /// FrameType of a key frame.
 const KEY: u8 = 1;
 
-/// Judges a media stream, however its bytes are cut. It keeps no payload.
+/// Judges a media stream. It keeps no payload.
 #[derive(Debug)]
 pub(super) struct MediaStream {
     by: Role,
@@ -15,21 +15,21 @@ pub(super) struct MediaStream {
     header: Option<(u8, [u8; 16])>,
     /// SequenceNumber and Timestamp of the last frame.
     last: Option<(u64, u64)>,
-    /// What came of a header that is not whole.
+    /// Bytes of an incomplete header.
     pending: Vec<u8>,
     /// Bytes of a payload that are still to come.
     payload: u64,
-    /// It is wrong as it is; what follows is not judged.
+    /// A rule was violated; what follows is not judged.
     is_void: bool,
 }
 
-/// What a media stream shows.
+/// An observation on a media stream.
 #[derive(Debug)]
-pub(super) enum Shown {
-    /// A frame, whose header keeps these.
+pub(super) enum MediaObservation {
+    /// A frame with a valid header.
     Frame,
-    Kept(&'static str),
-    Broken {
+    Satisfied(&'static str),
+    Violated {
         requirement: &'static str,
         expected: String,
         got: String,
@@ -49,7 +49,7 @@ impl MediaStream {
         }
     }
 
-    pub(super) fn take(&mut self, mut bytes: &[u8], show: &mut dyn FnMut(Shown)) {
+    pub(super) fn take(&mut self, mut bytes: &[u8], show: &mut dyn FnMut(MediaObservation)) {
         while !bytes.is_empty() && !self.is_void {
             let here = usize::try_from(self.payload).unwrap_or(usize::MAX);
             if let here @ 1.. = here.min(bytes.len()) {
@@ -75,7 +75,7 @@ impl MediaStream {
     }
 
     /// The stream ends here (FIN): DT-M-04.
-    pub(super) fn end(&self, show: &mut dyn FnMut(Shown)) {
+    pub(super) fn end(&self, show: &mut dyn FnMut(MediaObservation)) {
         if self.header.is_none() && !self.is_void {
             let (need, have) = (StreamHeader::LENGTH, self.pending.len());
             let error = DecodeError::truncated("stream header", 0, need, have);
@@ -84,7 +84,7 @@ impl MediaStream {
     }
 
     /// DT-M-04
-    fn begins(&mut self, bytes: &[u8], show: &mut dyn FnMut(Shown)) {
+    fn begins(&mut self, bytes: &[u8], show: &mut dyn FnMut(MediaObservation)) {
         let mut reader = Reader::new(bytes);
         let magic = reader.bytes("Magic", STREAM_HEADER.start.length());
         let header = match magic {
@@ -101,7 +101,12 @@ impl MediaStream {
         }
     }
 
-    fn frame(&mut self, bytes: &[u8], header: (u8, [u8; 16]), show: &mut dyn FnMut(Shown)) {
+    fn frame(
+        &mut self,
+        bytes: &[u8],
+        header: (u8, [u8; 16]),
+        show: &mut dyn FnMut(MediaObservation),
+    ) {
         let (stream_type, stream_id) = header;
         let frame = match FrameHeader::decode(&mut Reader::new(bytes), &FRAME) {
             Ok(frame) => frame,
@@ -115,7 +120,7 @@ impl MediaStream {
             }
         };
         self.payload = frame.payload_length.into();
-        show(Shown::Frame);
+        show(MediaObservation::Frame);
         // DT-M-04
         if *frame.stream_id != stream_id {
             self.is_void = true;
@@ -123,7 +128,7 @@ impl MediaStream {
             let expected = format!("the stream header's StreamId {expected}");
             return show(broken("DT-M-04", expected, got));
         }
-        show(Shown::Kept("DT-M-04"));
+        show(MediaObservation::Satisfied("DT-M-04"));
         show(of_type(stream_type, frame.frame_type, self.last.is_none()));
         let (number, timestamp) = (frame.sequence_number, frame.timestamp);
         let last = self.last.replace((number, timestamp));
@@ -132,12 +137,12 @@ impl MediaStream {
 
     /// DT-M-07. What a Media Handler forwards may begin later, and leave out what its receiver did not
     /// take in time (DT-M-11).
-    fn in_order(&self, last: Option<(u64, u64)>, number: u64, timestamp: u64) -> Shown {
+    fn in_order(&self, last: Option<(u64, u64)>, number: u64, timestamp: u64) -> MediaObservation {
         let is_source = self.by == Role::Initiator;
         let Some((last, last_timestamp)) = last else {
             return match is_source && number > 1 {
                 true => broken("DT-M-07", "a first SequenceNumber of 0 or 1", number),
-                false => Shown::Kept("DT-M-07"),
+                false => MediaObservation::Satisfied("DT-M-07"),
             };
         };
         let follows = match is_source {
@@ -156,23 +161,23 @@ impl MediaStream {
             let expected = format!("a Timestamp of {last_timestamp} or later");
             return broken("DT-M-07", expected, timestamp);
         }
-        Shown::Kept("DT-M-07")
+        MediaObservation::Satisfied("DT-M-07")
     }
 }
 
 /// DT-M-08
-fn of_type(stream_type: u8, frame_type: u8, is_first: bool) -> Shown {
+fn of_type(stream_type: u8, frame_type: u8, is_first: bool) -> MediaObservation {
     let expected = match stream_type {
         0 if frame_type != 0 => "FrameType 0 on an audio stream",
         1.. if frame_type == 0 => "FrameType 1 or 2 on a video stream",
         1.. if is_first && frame_type != KEY => "a key frame first on a video stream",
-        _ => return Shown::Kept("DT-M-08"),
+        _ => return MediaObservation::Satisfied("DT-M-08"),
     };
     broken("DT-M-08", expected, frame_type)
 }
 
 /// DT-M-14: what a datagram shows that begins as a frame does, without the session's id.
-pub(super) fn datagram(bytes: &[u8]) -> Shown {
+pub(super) fn datagram(bytes: &[u8]) -> MediaObservation {
     let expected = "one whole frame of audio";
     let mut reader = Reader::new(bytes);
     let frame = match FrameHeader::decode(&mut reader, &FRAME) {
@@ -181,7 +186,7 @@ pub(super) fn datagram(bytes: &[u8]) -> Shown {
     };
     let (need, have) = (frame.payload_length as usize, reader.remaining());
     match frame.frame_type {
-        0 if need == have => Shown::Kept("DT-M-14"),
+        0 if need == have => MediaObservation::Satisfied("DT-M-14"),
         0 => {
             let got = format!("a payload of {have} bytes, of which the header has {need}");
             broken("DT-M-14", expected, got)
@@ -199,8 +204,8 @@ fn broken(
     requirement: &'static str,
     expected: impl Into<String>,
     got: impl std::fmt::Display,
-) -> Shown {
-    Shown::Broken {
+) -> MediaObservation {
+    MediaObservation::Violated {
         requirement,
         expected: expected.into(),
         got: got.to_string(),

@@ -1,10 +1,10 @@
-//! What is known of one WebTransport session.
+//! The state of one WebTransport session.
 
 use std::collections::BTreeMap;
 
 use shakedown_wire::{DecodeError, Reader};
 
-use super::media::{self, Shown};
+use super::media::{self, MediaObservation};
 use super::moments::Moment;
 use crate::darktower::Envelope;
 use crate::darktower::stream_decoder::FRAME_VERSION;
@@ -15,11 +15,11 @@ pub(super) struct Session {
     /// When the client opened the stream on which it asks, and whether it asks for a session there.
     pub(super) asked: Option<Moment>,
     pub(super) is_connect: bool,
-    /// What was asked or answered cannot be known.
+    /// The request or response cannot be decoded.
     pub(super) is_opaque: bool,
     /// The final answer: its status.
     pub(super) answer: Option<(u16, Moment)>,
-    /// When the client first said who it is, to a Media Handler.
+    /// When the client first authenticated to a Media Handler.
     pub(super) auth: Option<Moment>,
     /// The first datagrams with media of the client and the server.
     pub(super) media: [Option<Moment>; 2],
@@ -27,22 +27,22 @@ pub(super) struct Session {
     pub(super) odd: [Option<Moment>; 2],
     /// Streams of the client and the server that begin neither as media nor as a message.
     pub(super) neither: [Option<(Moment, DecodeError)>; 2],
-    /// What the client said first on each bidirectional stream.
-    pub(super) first: BTreeMap<u64, First>,
+    /// The first message of the client on each bidirectional stream.
+    pub(super) first: BTreeMap<u64, FirstMessage>,
     pub(super) is_media: bool,
     pub(super) is_signaling: bool,
     pub(super) closed: Option<Close>,
 }
 
-/// What a client said first on a stream.
+/// The first message of a client on a stream.
 #[derive(Debug)]
-pub(super) struct First {
+pub(super) struct FirstMessage {
     pub(super) moment: Moment,
     /// The message, or why it is none.
     pub(super) what: Result<&'static str, String>,
 }
 
-/// Who ended a session.
+/// The end of a session.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Close {
     pub(super) by: Role,
@@ -57,16 +57,15 @@ impl Session {
     }
 }
 
-/// What stands in a datagram of a session.
+/// The content of a datagram of a session.
 #[derive(Debug)]
-pub(super) enum Sent {
-    Media(Shown),
+pub(super) enum DatagramContent {
+    Media(MediaObservation),
     Authentication,
-    /// Neither.
-    Odd,
+    Unknown,
 }
 
-impl Sent {
+impl DatagramContent {
     /// What this side sent, without the session's id.
     pub(super) fn read(by: Role, bytes: &[u8]) -> Self {
         // No protobuf message begins as the version of a frame does: no field has number 0.
@@ -79,7 +78,7 @@ impl Sent {
         };
         match envelope.decode(bytes, 0) {
             Ok(_) => Self::Authentication,
-            Err(_) => Self::Odd,
+            Err(_) => Self::Unknown,
         }
     }
 }

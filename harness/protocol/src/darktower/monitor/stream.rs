@@ -1,6 +1,6 @@
 use shakedown_wire::{DecodeError, Reader};
 
-use super::media::{MediaStream, Shown, not_media};
+use super::media::{MediaObservation, MediaStream, not_media};
 use super::moments::{Moment, index};
 use crate::darktower::{Envelope, MAX_MESSAGE, MessageReader};
 use crate::requirement::Role;
@@ -17,61 +17,60 @@ const MOST_EARLY: usize = 16_384;
 #[derive(Debug)]
 pub(super) struct Stream {
     id: StreamId,
-    /// The session of which it is.
+    /// The session that it belongs to.
     pub(super) session: Option<u64>,
     /// It asks for a session: its DATA are capsules.
     pub(super) is_of_connect: bool,
-    /// Whether it is known what its opener says on it.
+    /// Whether the kind of the stream is known from its opener.
     is_known: bool,
-    pub(super) sides: [Side; 2],
+    pub(super) sides: [Direction; 2],
 }
 
-/// What one end sends on a stream.
+/// The state of one direction of a stream.
 #[derive(Debug, Default)]
-pub(super) struct Side {
+pub(super) struct Direction {
     reader: Option<StreamReader>,
     content: Option<Content>,
     capsules: CapsuleReader,
-    /// What came before it is known what it is.
+    /// Bytes received before the kind of the stream is known.
     early: Vec<u8>,
     /// When it said of which session the stream is, or its first bytes on that came.
     pub(super) begun: Option<Moment>,
     /// Whether it is of media.
     pub(super) is_media: bool,
-    /// Whether a message came, or something in the place of one.
+    /// Whether a message was received, or a decode error in its place.
     pub(super) has_spoken: bool,
     pub(super) fin: Option<Moment>,
-    /// It, or the other end, broke it off.
+    /// It was reset or stopped.
     pub(super) is_broken: bool,
     /// Bytes of it are missing, or cannot be read.
     pub(super) is_lost: bool,
     has_begun: bool,
 }
 
-/// The application's bytes.
 #[derive(Debug)]
 enum Content {
-    /// Too few bytes came to know.
-    Begins(Vec<u8>),
+    /// Too few bytes were received.
+    Unidentified(Vec<u8>),
     Messages(MessageReader),
     Media(MediaStream),
     Void,
 }
 
-/// What an end says.
+/// A decoded item of a direction.
 #[derive(Debug)]
-pub(super) enum Word {
-    /// Of which session the stream is.
-    SessionDatagram,
+pub(super) enum StreamItem {
+    /// The session id of a WebTransport stream.
+    OfSession,
     Headers(Vec<Field>),
-    /// Something of HTTP/3 that is not read here.
+    /// An HTTP/3 frame that is not decoded.
     Opaque,
     Close(SessionClose),
     Message(Described),
     /// No message where one should be.
     NoMessage(DecodeError),
     MediaBegins,
-    Media(Shown),
+    Media(MediaObservation),
     /// It is neither media nor a message.
     Neither(DecodeError),
 }
@@ -79,7 +78,7 @@ pub(super) enum Word {
 impl Stream {
     pub(super) fn new(stream: u64) -> Self {
         let id = StreamId(stream);
-        let mut sides = [Side::default(), Side::default()];
+        let mut sides = [Direction::default(), Direction::default()];
         let reader = StreamReader::opening(!id.is_bidirectional());
         sides[index(opener(id))].reader = Some(reader);
         Self {
@@ -91,7 +90,6 @@ impl Stream {
         }
     }
 
-    /// Who opened it.
     pub(super) const fn opener(&self) -> Role {
         opener(self.id)
     }
@@ -101,7 +99,7 @@ impl Stream {
     }
 
     /// Takes the next bytes of an end and hands on what they say.
-    pub(super) fn take(&mut self, by: Role, bytes: &[u8], hear: &mut dyn FnMut(Role, Word)) {
+    pub(super) fn take(&mut self, by: Role, bytes: &[u8], hear: &mut dyn FnMut(Role, StreamItem)) {
         if self.sides[index(by)].is_lost {
             return;
         }
@@ -127,21 +125,21 @@ impl Stream {
         }
     }
 
-    fn read(&mut self, by: Role, bytes: &[u8], hear: &mut dyn FnMut(Role, Word)) {
+    fn read(&mut self, by: Role, bytes: &[u8], hear: &mut dyn FnMut(Role, StreamItem)) {
         let side = &mut self.sides[index(by)];
         side.has_begun = true;
         let Some(mut reader) = side.reader.take() else {
             return;
         };
         let taken = reader.take(bytes, |item, _| {
-            self.item(by, item, &mut |word| hear(by, word))
+            self.item(by, item, &mut |item| hear(by, item))
         });
         let side = &mut self.sides[index(by)];
         match taken {
             Ok(()) => side.reader = Some(reader),
             Err(_) => {
                 side.is_lost = true;
-                hear(by, Word::Opaque);
+                hear(by, StreamItem::Opaque);
             }
         }
     }
@@ -150,24 +148,24 @@ impl Stream {
         &mut self,
         by: Role,
         item: Item<'_>,
-        hear: &mut dyn FnMut(Word),
+        hear: &mut dyn FnMut(StreamItem),
     ) -> Result<(), DecodeError> {
         let side = &mut self.sides[index(by)];
         match item {
             Item::Session(session) => {
                 side.content = Some(content(self.id, by));
                 self.session = Some(session);
-                hear(Word::SessionDatagram);
+                hear(StreamItem::OfSession);
             }
             Item::Frame { kind, payload } if kind == frame_type::HEADERS => {
                 match field_section::decode(payload) {
-                    Ok(fields) => hear(Word::Headers(fields)),
-                    Err(_) => hear(Word::Opaque),
+                    Ok(fields) => hear(StreamItem::Headers(fields)),
+                    Err(_) => hear(StreamItem::Opaque),
                 }
             }
             Item::Data(bytes) if self.is_of_connect => {
                 if let Some(close) = side.capsules.take(bytes)? {
-                    hear(Word::Close(close));
+                    hear(StreamItem::Close(close));
                 }
             }
             Item::Raw(bytes) => {
@@ -183,10 +181,10 @@ impl Stream {
     }
 
     /// An end's bytes end here (FIN).
-    pub(super) fn end(&mut self, by: Role, hear: &mut dyn FnMut(Word)) {
+    pub(super) fn end(&mut self, by: Role, hear: &mut dyn FnMut(StreamItem)) {
         let side = &mut self.sides[index(by)];
         if let Some(Content::Media(media)) = side.content.take().filter(|_| !side.is_lost) {
-            media.end(&mut |shown| hear(Word::Media(shown)));
+            media.end(&mut |shown| hear(StreamItem::Media(shown)));
         }
     }
 }
@@ -200,16 +198,16 @@ const fn opener(id: StreamId) -> Role {
 
 fn content(id: StreamId, by: Role) -> Content {
     match (id.is_bidirectional(), by) {
-        (false, _) => Content::Begins(Vec::new()),
+        (false, _) => Content::Unidentified(Vec::new()),
         (true, Role::Initiator) => Content::Messages(MessageReader::new(Envelope::Client)),
         (true, Role::Responder) => Content::Messages(MessageReader::new(Envelope::Server)),
     }
 }
 
 impl Content {
-    fn take(&mut self, by: Role, bytes: &[u8], hear: &mut dyn FnMut(Word)) {
+    fn take(&mut self, by: Role, bytes: &[u8], hear: &mut dyn FnMut(StreamItem)) {
         match self {
-            Self::Begins(pending) => {
+            Self::Unidentified(pending) => {
                 pending.extend_from_slice(bytes);
                 let Ok(first) = Reader::new(pending).u32_be("length") else {
                     return;
@@ -217,7 +215,7 @@ impl Content {
                 let all = std::mem::take(pending);
                 *self = match (first, by) {
                     (MEDIA, _) => {
-                        hear(Word::MediaBegins);
+                        hear(StreamItem::MediaBegins);
                         Self::Media(MediaStream::new(by))
                     }
                     (..=MAX_MESSAGE, Role::Initiator) => {
@@ -227,20 +225,20 @@ impl Content {
                         Self::Messages(MessageReader::new(Envelope::MediaAuthResult))
                     }
                     (_, _) => {
-                        hear(Word::Neither(not_media()));
+                        hear(StreamItem::Neither(not_media()));
                         Self::Void
                     }
                 };
                 self.take(by, &all, hear);
             }
             Self::Messages(reader) => {
-                let taken = reader.take(bytes, |message| hear(Word::Message(message)));
+                let taken = reader.take(bytes, |message| hear(StreamItem::Message(message)));
                 if let Err(error) = taken {
                     *self = Self::Void;
-                    hear(Word::NoMessage(error));
+                    hear(StreamItem::NoMessage(error));
                 }
             }
-            Self::Media(media) => media.take(bytes, &mut |shown| hear(Word::Media(shown))),
+            Self::Media(media) => media.take(bytes, &mut |shown| hear(StreamItem::Media(shown))),
             Self::Void => {}
         }
     }

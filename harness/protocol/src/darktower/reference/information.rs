@@ -115,14 +115,14 @@ impl Information {
         let lifetime = self.settings.lifetime;
         let claims = Claims::new(&user, &meeting, Usage::Join, at, lifetime);
         let claims = claims.named(self.random.uuid().to_string());
-        let claims = self.settings.without.told_token(claims);
+        let claims = self.settings.without.issued_token(claims);
         let without = self.settings.without;
-        let secret = without.signs(&self.settings.secret, Deviation::OtherJoinSecret);
+        let secret = without.signing_secret(&self.settings.secret, Deviation::OtherJoinSecret);
         let mut body = json!({
             "meeting_id": meeting,
             "meeting_controller_url": url,
             "join_token": secret.mint(&claims),
-            "expires_at": rfc_3339(self.settings.without.told_expiry(claims.exp)),
+            "expires_at": rfc_3339(self.settings.without.issued_expiry(claims.exp)),
         });
         self.settings.without.informed(&mut body);
         Ok(body)

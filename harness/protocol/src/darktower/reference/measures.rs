@@ -167,7 +167,6 @@ impl Measures {
         histogram!(LOSS, self.labels.iter()).record(path.loss());
     }
 
-    /// It is over.
     fn ended(&self) {
         histogram!(STREAMS, self.labels.iter()).record(self.streams);
         if self.latency.is_some() {

@@ -25,10 +25,10 @@ pub use deviation::Deviations;
 pub use handler::{Handler, HandlerCounters, HandlerSettings};
 pub use information::{Answer, Information, InformationSettings, MEETINGS, Request};
 pub use server::Server;
-pub use sessions::{Context, Departure, SessionKey, Sessions};
+pub use sessions::{Context, SessionEnd, SessionKey, Sessions};
 pub use settings::{ClientSettings, MEETING, MediaKind, Place, ServerSettings, Service};
 pub use store::{
-    MOST_STREAMS, Meeting, Memory, NotDone, NotJoined, Participant, RESUMPTION, Store, Stream,
+    JoinError, MOST_STREAMS, Meeting, Memory, Participant, RESUMPTION, Store, Stream, StreamError,
 };
 pub use token::{Claims, InvalidToken, Secret, TOKEN_LIFETIME, Usage};
 

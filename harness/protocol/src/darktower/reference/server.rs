@@ -14,7 +14,7 @@ use super::controller::{Controller, ControllerSettings};
 use super::deviation::Deviation;
 use super::handler::{Handler, HandlerSettings};
 use super::information::{Information, InformationSettings, Request};
-use super::sessions::{Context, Departure, SessionKey};
+use super::sessions::{Context, SessionEnd, SessionKey};
 use super::settings::{ServerSettings, Service};
 use super::store::Memory;
 use super::{CONTROLLER, HANDLER};
@@ -104,7 +104,7 @@ impl Server {
     }
 
     /// Lets the services hear what came of an input.
-    fn hear(&mut self, at: Duration, connection: ConnectionNumber) {
+    fn handle_events(&mut self, at: Duration, connection: ConnectionNumber) {
         self.wires.drain(connection);
         while let Some(web) = self.wires.webs.get_mut(&connection)
             && let Some(event) = web.poll_event()
@@ -123,8 +123,8 @@ impl Server {
                 WebEvent::SessionClosed { session, close } => {
                     // Who closes says so; who breaks the stream off does not.
                     let how = match close {
-                        Some(_) => Departure::Clean,
-                        None => Departure::Lost,
+                        Some(_) => SessionEnd::Clean,
+                        None => SessionEnd::Lost,
                     };
                     self.session_closed(at, key(session), how);
                 }
@@ -146,7 +146,7 @@ impl Server {
                         cause,
                         message: why,
                     });
-                    self.gone(at, connection, Departure::Lost, outcome);
+                    self.gone(at, connection, SessionEnd::Lost, outcome);
                 }
                 // A server asks for nothing.
                 WebEvent::Response { .. }
@@ -253,7 +253,7 @@ impl Server {
         }
     }
 
-    fn session_closed(&mut self, at: Duration, of: SessionKey, how: Departure) {
+    fn session_closed(&mut self, at: Duration, of: SessionKey, how: SessionEnd) {
         match self.sessions.remove(&of) {
             Some(Service::Controller) => {
                 let (controller, mut context) = self.controller(at);
@@ -272,7 +272,7 @@ impl Server {
         &mut self,
         at: Duration,
         connection: ConnectionNumber,
-        how: Departure,
+        how: SessionEnd,
         outcome: Outcome,
     ) {
         let way = self.ways.remove(&connection);
@@ -343,13 +343,13 @@ impl StreamMachine for Server {
                 };
                 if let Some(web) = self.wires.webs.get_mut(&connection) {
                     web.on_stream(stream, what);
-                    self.hear(at, connection);
+                    self.handle_events(at, connection);
                 }
             }
             Input::Datagram { connection, bytes } => {
                 if let Some(web) = self.wires.webs.get_mut(&connection) {
                     web.on_datagram(bytes);
-                    self.hear(at, connection);
+                    self.handle_events(at, connection);
                 }
             }
             Input::Closed { connection, why } => {
@@ -420,15 +420,15 @@ fn url_here(fields: &[Field], path: &str) -> String {
 }
 
 /// What it means that a connection ended so.
-pub(super) fn end(why: Closing<'_>) -> (Departure, Outcome) {
+pub(super) fn end(why: Closing<'_>) -> (SessionEnd, Outcome) {
     let failed = |cause, message: String| {
         let outcome = Outcome::Failed(Failure { cause, message });
-        (Departure::Lost, outcome)
+        (SessionEnd::Lost, outcome)
     };
     let text = |reason| String::from_utf8_lossy(reason).into_owned();
     match why {
         Closing::Application { code, .. } if code == WebCode::NoError.number() => {
-            (Departure::Clean, Outcome::Completed)
+            (SessionEnd::Clean, Outcome::Completed)
         }
         Closing::Application { code, reason } => {
             let name = WebCode::from_number(code).map_or("closed", WebCode::name);

@@ -14,7 +14,7 @@ pub struct SessionKey {
     pub session: StreamId,
 }
 
-/// What a service wants done on its sessions. Codes are those of WebTransport.
+/// Actions of a service on its sessions. Codes are those of WebTransport.
 pub trait Sessions {
     /// Opens a unidirectional stream, if the connection is there.
     fn open(&mut self, of: SessionKey) -> Option<StreamId>;
@@ -26,11 +26,9 @@ pub trait Sessions {
     fn reset(&mut self, of: SessionKey, stream: StreamId, code: StreamCode);
     /// Asks for no more bytes of a stream.
     fn stop_sending(&mut self, of: SessionKey, stream: StreamId, code: StreamCode);
-    /// Sends a datagram.
     fn datagram(&mut self, of: SessionKey, bytes: &[u8]);
-    /// Closes a session.
     fn close(&mut self, of: SessionKey, code: StreamCode, reason: &str);
-    /// Tells that a session went from one state to another, and why, in a few words.
+    /// Reports a state transition of a session.
     fn transition(
         &mut self,
         of: SessionKey,
@@ -40,7 +38,7 @@ pub trait Sessions {
     );
 }
 
-/// What a service works with while it takes one input.
+/// The environment of a service while it handles one input.
 pub struct Context<'a> {
     /// The time since 1970.
     pub at: Duration,
@@ -50,17 +48,16 @@ pub struct Context<'a> {
 
 /// How a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Departure {
+pub enum SessionEnd {
     /// The other side closed it.
     Clean,
-    /// Its connection broke, or was not heard for its idle timeout.
+    /// Its connection was lost or timed out.
     Lost,
 }
 
-/// What is sent on one stream. One write is with the transport at a time, what waits for it is here,
-/// and no more than the owner lets wait.
+/// The send queue of one stream: one write at a time is with the transport. Bounded by the owner.
 #[derive(Debug, Clone)]
-pub(super) struct Outgoing {
+pub(super) struct SendStream {
     of: SessionKey,
     pub(super) stream: StreamId,
     sending: Sending,
@@ -68,7 +65,7 @@ pub(super) struct Outgoing {
     ends: bool,
 }
 
-impl Outgoing {
+impl SendStream {
     pub(super) fn new(of: SessionKey, stream: StreamId) -> Self {
         Self {
             of,

@@ -1,4 +1,4 @@
-//! What the services know together: meetings, who is in them, and which tokens were used.
+//! State that the services share: meetings, participants and used tokens.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +15,6 @@ pub const RESUMPTION: Duration = Duration::from_secs(30);
 /// Streams that a participant may publish, and as many that it may subscribe to.
 pub const MOST_STREAMS: usize = 256;
 
-/// A meeting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Meeting {
     pub id: Uuid,
@@ -25,7 +24,7 @@ pub struct Meeting {
     pub has_ended: bool,
 }
 
-/// Somebody in a meeting.
+/// A participant of a meeting.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Participant {
     pub id: Uuid,
@@ -50,27 +49,27 @@ pub struct Stream {
     pub fields: Map<String, Value>,
 }
 
-/// Why somebody does not join.
+/// Why a join is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NotJoined {
+pub enum JoinError {
     /// There is no such meeting, or it is over.
     NoMeeting,
     /// The meeting is full.
     Full,
 }
 
-/// Why a stream is not published, or not subscribed to.
+/// Why publishing or subscribing is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NotDone {
-    /// Somebody publishes one of this name, or nobody does.
+pub enum StreamError {
+    /// The name is taken (publish) or unknown (subscribe).
     Name,
     /// There are [`MOST_STREAMS`].
     TooMany,
-    /// Who asks is not in the meeting.
-    NotThere,
+    /// The user is not in the meeting.
+    NotInMeeting,
 }
 
-/// What all services share. Times are those since 1970.
+/// Storage of the shared state. Times are since 1970.
 pub trait Store {
     /// The meeting with this id, over or not.
     fn meeting(&self, id: Uuid) -> Option<Meeting>;
@@ -89,27 +88,27 @@ pub trait Store {
         name: &str,
         fresh: Uuid,
         at: Duration,
-    ) -> Result<Participant, NotJoined>;
+    ) -> Result<Participant, JoinError>;
 
-    /// A user is gone with its streams and subscriptions; if its connection was `lost` it may come back.
+    /// A user leaves with its streams and subscriptions; after a `lost` connection it may resume.
     fn leave(&mut self, meeting: Uuid, user: &str, lost: Option<Duration>);
 
     /// A user publishes a stream.
     ///
     /// # Errors
     /// The meeting has a stream of this name (DT-S-09).
-    fn publish(&mut self, meeting: Uuid, user: &str, stream: Stream) -> Result<(), NotDone>;
+    fn publish(&mut self, meeting: Uuid, user: &str, stream: Stream) -> Result<(), StreamError>;
 
-    /// A stream that was just published goes.
+    /// Removes a published stream.
     fn unpublish(&mut self, meeting: Uuid, user: &str, stream: &str);
 
     /// A user subscribes to a stream, if it does not already.
     ///
     /// # Errors
     /// Nobody publishes it (DT-S-10).
-    fn subscribe(&mut self, meeting: Uuid, user: &str, stream: &str) -> Result<(), NotDone>;
+    fn subscribe(&mut self, meeting: Uuid, user: &str, stream: &str) -> Result<(), StreamError>;
 
-    /// A user does not want a stream any more.
+    /// A user unsubscribes from a stream.
     fn unsubscribe(&mut self, meeting: Uuid, user: &str, stream: &str);
 
     /// Whether this is the first use of a token; of an expired one nobody asks.
@@ -204,17 +203,17 @@ impl Store for Memory {
         name: &str,
         fresh: Uuid,
         at: Duration,
-    ) -> Result<Participant, NotJoined> {
+    ) -> Result<Participant, JoinError> {
         let resumption = self.without.resumption(RESUMPTION);
         self.lost
             .retain(|_, (since, _)| at.saturating_sub(*since) < resumption);
         let found = self.meetings.get_mut(&meeting);
         let (meeting, all) = match found {
             Some((meeting, all)) if !meeting.has_ended => (meeting, all),
-            Some(_) | None => return Err(NotJoined::NoMeeting),
+            Some(_) | None => return Err(JoinError::NoMeeting),
         };
         if all.len() >= meeting.capacity {
-            return Err(NotJoined::Full);
+            return Err(JoinError::Full);
         }
         let to_anybody = self.without.has(Deviation::LostToAnybody);
         let anywhere = self.without.has(Deviation::LostAnywhere);
@@ -252,13 +251,13 @@ impl Store for Memory {
         }
     }
 
-    fn publish(&mut self, meeting: Uuid, user: &str, stream: Stream) -> Result<(), NotDone> {
+    fn publish(&mut self, meeting: Uuid, user: &str, stream: Stream) -> Result<(), StreamError> {
         if self.publisher(meeting, &stream.id).is_some() {
-            return Err(NotDone::Name);
+            return Err(StreamError::Name);
         }
-        let participant = self.there(meeting, user).ok_or(NotDone::NotThere)?;
+        let participant = self.there(meeting, user).ok_or(StreamError::NotInMeeting)?;
         if participant.streams.len() >= MOST_STREAMS {
-            return Err(NotDone::TooMany);
+            return Err(StreamError::TooMany);
         }
         participant.streams.push(stream);
         Ok(())
@@ -270,15 +269,15 @@ impl Store for Memory {
         }
     }
 
-    fn subscribe(&mut self, meeting: Uuid, user: &str, stream: &str) -> Result<(), NotDone> {
+    fn subscribe(&mut self, meeting: Uuid, user: &str, stream: &str) -> Result<(), StreamError> {
         if self.publisher(meeting, stream).is_none() {
-            return Err(NotDone::Name);
+            return Err(StreamError::Name);
         }
         self.subscriptions += 1;
         let number = self.subscriptions;
-        let participant = self.there(meeting, user).ok_or(NotDone::NotThere)?;
+        let participant = self.there(meeting, user).ok_or(StreamError::NotInMeeting)?;
         if participant.subscriptions.len() >= MOST_STREAMS {
-            return Err(NotDone::TooMany);
+            return Err(StreamError::TooMany);
         }
         participant
             .subscriptions
@@ -321,7 +320,7 @@ mod tests {
     }
 
     /// The id with which a user joins, if it does.
-    fn join(store: &mut Memory, user: &str, fresh: u128, at: u64) -> Result<u128, NotJoined> {
+    fn join(store: &mut Memory, user: &str, fresh: u128, at: u64) -> Result<u128, JoinError> {
         let joined = store.join(MEETING, user, user, Uuid::from_u128(fresh), seconds(at));
         joined.map(|participant| participant.id.as_u128())
     }
@@ -344,13 +343,13 @@ mod tests {
         let mut store = store();
         join(&mut store, "a", 10, 0).unwrap();
         join(&mut store, "b", 11, 0).unwrap();
-        assert_eq!(join(&mut store, "c", 12, 0), Err(NotJoined::Full));
+        assert_eq!(join(&mut store, "c", 12, 0), Err(JoinError::Full));
         store.leave(MEETING, "a", Some(seconds(1)));
         assert_eq!(join(&mut store, "c", 12, 1), Ok(12));
         for meeting in [2, 3] {
             let meeting = Uuid::from_u128(meeting);
             let joined = store.join(meeting, "a", "a", meeting, seconds(0));
-            assert_eq!(joined.unwrap_err(), NotJoined::NoMeeting);
+            assert_eq!(joined.unwrap_err(), JoinError::NoMeeting);
         }
     }
 
@@ -375,10 +374,10 @@ mod tests {
             id: id.to_owned(),
             fields: Map::new(),
         };
-        assert_eq!(store.subscribe(MEETING, "b", "ab"), Err(NotDone::Name));
+        assert_eq!(store.subscribe(MEETING, "b", "ab"), Err(StreamError::Name));
         assert_eq!(store.publish(MEETING, "a", stream("ab")), Ok(()));
         let again = store.publish(MEETING, "b", stream("AB"));
-        assert_eq!(again, Err(NotDone::Name));
+        assert_eq!(again, Err(StreamError::Name));
         let subscription = |store: &Memory| {
             let participant = store.participant(MEETING, "b").unwrap();
             participant.subscription("ab")
@@ -392,6 +391,6 @@ mod tests {
         store.subscribe(MEETING, "b", "ab").unwrap();
         assert!(subscription(&store) > first);
         store.leave(MEETING, "a", None);
-        assert_eq!(store.subscribe(MEETING, "b", "ab"), Err(NotDone::Name));
+        assert_eq!(store.subscribe(MEETING, "b", "ab"), Err(StreamError::Name));
     }
 }

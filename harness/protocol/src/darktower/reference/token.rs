@@ -13,9 +13,7 @@ pub const TOKEN_LIFETIME: Duration = Duration::from_secs(300);
 /// What a token says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
-    /// The user.
     pub sub: String,
-    /// The meeting.
     pub mid: String,
     /// What it is for.
     #[serde(rename = "use")]

@@ -114,7 +114,7 @@ impl Facts for BothSides {
         broken.filter(|_| timed_out)
     }
 
-    fn rests(&mut self) -> Option<RuleViolation> {
+    fn settled(&mut self) -> Option<RuleViolation> {
         let step = self.step.take()?;
         step.due.judge(step.reply)
     }

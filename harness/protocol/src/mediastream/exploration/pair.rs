@@ -267,7 +267,7 @@ impl RunFacts for PairFacts {
         self.is_clean = true;
     }
 
-    fn rests(&mut self, now: Duration) {
+    fn settled(&mut self, now: Duration) {
         let is_agreed = self.is_agreed();
         let is_over = !is_agreed && self.is_finished();
         let mut sessions = self.sessions.values();

@@ -68,7 +68,7 @@ pub(in super::super) fn participants(
         clients: vec![participant(Role::Initiator, initiator)?],
         facts: Some(Box::new(PairFacts::new(initiator, responder, stream))),
         quiet: None,
-        rest: None,
+        idle_check: None,
         ends: None,
         unending: super::convergence(&initiator.mode),
         delay: [Duration::ZERO; 2],

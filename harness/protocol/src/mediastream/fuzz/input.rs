@@ -52,7 +52,6 @@ pub enum Event<'a> {
 const MOST_EVENTS: usize = 500;
 
 impl<'a> FuzzInput<'a> {
-    /// Reads any bytes.
     #[must_use]
     pub fn read(bytes: &'a [u8]) -> Self {
         let mut reader = Reader::new(bytes);

@@ -83,7 +83,7 @@ pub fn participants(role: Role, bytes: &[u8]) -> Participants {
         server,
         clients,
         quiet: Some(now),
-        rest: None,
+        idle_check: None,
         ends: Some(now + STEP),
         unending: convergence(mode),
         delay: [Duration::ZERO; 2],

@@ -13,7 +13,7 @@ use crate::mediastream::frame::{Control, Start3, flag};
 /// MS-W-12, any vantage, version 1 only (the layout of others is not known): Reserved is not zero, a bit
 /// of Flags that has no name is set, or Accept or BEGIN_IMMEDIATELY is set in another frame than SYN-ACK
 /// or START_ACK.
-pub(super) fn see(view: &ControlView<'_>, is_known: bool, scope: &mut Scope<'_>) {
+pub(super) fn observe(view: &ControlView<'_>, is_known: bool, scope: &mut Scope<'_>) {
     let anywhere = Start3::ACK_REQUIRED | Start3::COMPAT_MODE;
     let allowed = match view.flag() {
         flag::SYN | flag::ACK => 0,

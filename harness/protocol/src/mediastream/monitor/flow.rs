@@ -8,8 +8,8 @@ use super::endian;
 use super::order::Origin;
 use super::rule::Rule;
 use super::scope::{Context, Evidence, Findings, Parties, Scope};
-use super::session::{Before, Session};
-use super::starts::Starts;
+use super::session::{PreviousSession, Session};
+use super::starts::StartTokens;
 use super::time::Moment;
 use super::view::{ControlView, Media, PROTOCOL_FLAG, View, view};
 use crate::mediastream::Mode;
@@ -62,7 +62,7 @@ impl Flow {
             Opening::Media => self.began_with_media(candidate, context),
             Opening::Join | Opening::Frame(_) => {}
         }
-        self.see(packet, context);
+        self.observe(packet, context);
     }
 
     /// MS-H-01: the first datagram of the tuple is an ACK, a breach in a supervised capture; else the
@@ -99,7 +99,7 @@ impl Flow {
     }
 
     /// The next datagram of the tuple.
-    pub(super) fn see(&mut self, packet: &Datagram<'_>, context: &mut Context<'_>) {
+    pub(super) fn observe(&mut self, packet: &Datagram<'_>, context: &mut Context<'_>) {
         self.last = context.now;
         let seen = self.common(packet, context);
         let from = self.from(context);
@@ -162,10 +162,10 @@ impl Flow {
             initiator: packet.source,
             responder: packet.destination,
         };
-        let before = Before {
+        let before = PreviousSession {
             // Who answers, as it shows now, has spoken before.
             was_reversed: self.initiator_spoke,
-            ..Before::default()
+            ..PreviousSession::default()
         };
         let session = |mode| Session::new(Some(mode), Origin::Start, &context.now, before);
         match view(packet) {
@@ -287,7 +287,7 @@ impl Flow {
 
     fn control_rules(&mut self, view: &ControlView<'_>, context: &mut Context<'_>) {
         let is_known = !view.is_start3() || self.session.handshake.start3.is_some();
-        control::see(view, is_known, &mut self.scope(context));
+        control::observe(view, is_known, &mut self.scope(context));
     }
 
     fn name(&mut self, id: ConnectionId, context: &mut Context<'_>) {
@@ -302,7 +302,7 @@ impl Flow {
         if is_other && is_by_token && self.session.stream.has_begun() {
             // A START so soon after the stream's end that it looked like a copy of the first.
             let starts = self.session.starts.as_ref();
-            let starts = starts.and_then(Starts::of_the_next_session);
+            let starts = starts.and_then(StartTokens::of_the_next_session);
             self.reopen(mode, Origin::Start, context);
             self.session.starts = starts;
         }

@@ -9,7 +9,7 @@ use super::view::{FRAGMENT_OFFSET, Media, TOTAL_LENGTH};
 /// Broken at any vantage by FragmentOffset + payload length > TotalLength (the payload's length on
 /// the wire, whatever the capture kept of it), and by two fragments of one frame with different
 /// TotalLength, in whatever order they came.
-pub(super) fn see(media: &Media<'_>, total: Option<u64>, scope: &mut Scope<'_>) {
+pub(super) fn observe(media: &Media<'_>, total: Option<u64>, scope: &mut Scope<'_>) {
     let (Some((offset, length)), Some(payload)) = (media.position, media.payload_length) else {
         return;
     };

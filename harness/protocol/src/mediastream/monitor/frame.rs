@@ -152,7 +152,7 @@ impl FrameSeen {
 
 /// What the frames of a stream have in common.
 #[derive(Debug, Default)]
-pub(super) struct Usual {
+pub(super) struct TypicalFrame {
     /// A frame that is beyond suspicion.
     model: Option<Model>,
     /// A frame that may be in disorder, from before there was a model.
@@ -166,7 +166,7 @@ struct Model {
     shape: u64,
 }
 
-impl Usual {
+impl TypicalFrame {
     /// Bytes of a usual frame, headers included, if that is known.
     pub(super) fn bytes(&self) -> Option<u64> {
         self.model.map(|model| model.bytes)

@@ -87,7 +87,7 @@ impl Monitor for Watch {
     fn datagram(&mut self, packet: &Datagram<'_>, emit: &mut dyn FnMut(Observation)) {
         let now = self.clock.moment(packet);
         let (table, mut context) = self.context(now, Some(packet.source), emit);
-        table.see(packet, &mut context);
+        table.observe(packet, &mut context);
     }
 
     fn finish(&mut self, end: Duration, emit: &mut dyn FnMut(Observation)) {

@@ -1,6 +1,6 @@
 //! The order of frames: MS-D-01, and MS-D-02 across frames.
 
-use super::frame::{FrameSeen, Usual};
+use super::frame::{FrameSeen, TypicalFrame};
 use super::rule::Rule;
 use super::scope::{Evidence, Scope};
 use super::view::{Media, SEQUENCE};
@@ -29,7 +29,7 @@ pub(super) enum Origin {
 
 /// Where a datagram stands among those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Position {
     /// The first of a frame with a higher number than all before it.
     Next,
     /// A later one of the frame with the highest number.
@@ -59,7 +59,7 @@ pub(super) struct Order {
     /// Bit n: the frame `highest - n` was seen.
     seen: u128,
     recent: [Option<FrameSeen>; RECENT],
-    usual: Usual,
+    usual: TypicalFrame,
     leap: Option<u64>,
     network: NetworkCounts,
 }
@@ -74,7 +74,7 @@ impl Order {
             frames: 0,
             seen: 0,
             recent: [const { None }; RECENT],
-            usual: Usual::default(),
+            usual: TypicalFrame::default(),
             leap: None,
             network: NetworkCounts::default(),
         }
@@ -133,7 +133,7 @@ impl Order {
     }
 
     /// Any datagram of media.
-    pub(super) fn see(&mut self, media: &Media<'_>, sequence: u64, scope: &mut Scope<'_>) -> Place {
+    pub(super) fn observe(&mut self, media: &Media<'_>, sequence: u64, scope: &mut Scope<'_>) -> Position {
         scope.exercised(Rule::D01);
         if sequence == 0 {
             // MS-D-01
@@ -142,21 +142,21 @@ impl Order {
                 "a SequenceNumber of 1 or more",
                 "SequenceNumber 0".to_owned(),
             );
-            return Place::Astray;
+            return Position::Astray;
         }
         if self.highest == 0 {
             self.first = Some(sequence);
             self.begins_with(sequence, scope);
             self.advance(media, sequence, scope);
-            return Place::Next;
+            return Position::Next;
         }
         match sequence.checked_sub(self.highest) {
-            Some(0) => Place::Part,
+            Some(0) => Position::Part,
             Some(1) => {
                 scope.exercised(Rule::D02);
                 self.complete(scope);
                 self.advance(media, sequence, scope);
-                Place::Next
+                Position::Next
             }
             Some(step) => self.gap(media, sequence, step, scope),
             None => self.earlier(media, sequence, scope),
@@ -191,7 +191,7 @@ impl Order {
         }
     }
 
-    fn gap(&mut self, media: &Media<'_>, sequence: u64, step: u64, scope: &mut Scope<'_>) -> Place {
+    fn gap(&mut self, media: &Media<'_>, sequence: u64, step: u64, scope: &mut Scope<'_>) -> Position {
         if step >= LEAP
             && self
                 .leap
@@ -200,7 +200,7 @@ impl Order {
             self.leap = Some(sequence);
             let want = format!("SequenceNumber {}", self.highest.saturating_add(1));
             wrong_number(scope, &want, format!("SequenceNumber {sequence}"));
-            return Place::Astray;
+            return Position::Astray;
         }
         let expected = self.highest.saturating_add(1);
         // MS-D-01
@@ -213,10 +213,10 @@ impl Order {
             self.network.missing += step - 1;
         }
         self.advance(media, sequence, scope);
-        Place::Next
+        Position::Next
     }
 
-    fn earlier(&mut self, media: &Media<'_>, sequence: u64, scope: &mut Scope<'_>) -> Place {
+    fn earlier(&mut self, media: &Media<'_>, sequence: u64, scope: &mut Scope<'_>) -> Position {
         let back = self.highest - sequence;
         let usual = self.usual.bytes();
         let remembered = self.recent[slot(sequence)]
@@ -236,7 +236,7 @@ impl Order {
                 );
                 Evidence::new(want, got).field(SEQUENCE)
             });
-            return Place::Earlier;
+            return Position::Earlier;
         }
         let is_known = back < WINDOW && self.seen & (1 << back) != 0;
         if is_known {
@@ -259,7 +259,7 @@ impl Order {
             let again = if is_known { " again" } else { "" };
             Evidence::new(want, format!("SequenceNumber {sequence}{again}")).field(SEQUENCE)
         });
-        Place::Earlier
+        Position::Earlier
     }
 
     fn advance(&mut self, media: &Media<'_>, sequence: u64, scope: &mut Scope<'_>) {

@@ -44,7 +44,7 @@ struct Difference {
 impl Payload {
     /// Any datagram; `is_rest` if it is not the first of its frame.
     #[inline]
-    pub(super) fn see(&mut self, media: &Media<'_>, is_rest: bool, scope: &mut Scope<'_>) {
+    pub(super) fn observe(&mut self, media: &Media<'_>, is_rest: bool, scope: &mut Scope<'_>) {
         scope.exercised(Rule::W09);
         if is_rest {
             scope.exercised(Rule::D03);
@@ -89,7 +89,7 @@ impl Payload {
             got: media.payload[offset],
         };
         if counts(media.payload) {
-            tell(&difference, scope);
+            report(&difference, scope);
             return;
         }
         self.differing += 1;
@@ -100,12 +100,12 @@ impl Payload {
     fn settle(&mut self, scope: &mut Scope<'_>) {
         let evident = self.matching >= EVIDENT && self.matching >= 3 * self.differing;
         if evident && let Some(difference) = self.first_difference.take() {
-            tell(&difference, scope);
+            report(&difference, scope);
         }
     }
 }
 
-fn tell(difference: &Difference, scope: &mut Scope<'_>) {
+fn report(difference: &Difference, scope: &mut Scope<'_>) {
     // MS-D-11
     scope.breach(Rule::D11, || {
         let Difference {

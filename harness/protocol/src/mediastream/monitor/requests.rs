@@ -44,7 +44,7 @@ impl Flow {
             }
             Handshake::with_syn(view, &mut scope)
         };
-        session.shake_hands(handshake, scope.settings);
+        session.handle_handshake(handshake, scope.settings);
     }
 
     /// A frame of a handshake.
@@ -154,7 +154,7 @@ impl Flow {
             // The session may be half-open still, though its stream is over.
             may_be_copy = is_known && session.handshake.confirmed.is_none();
             self.reopen(Some(Mode::ThreeWay), Origin::Start, context);
-            self.session.shake_hands(*attempt, context.settings);
+            self.session.handle_handshake(*attempt, context.settings);
             self.session.datagrams += 1;
         }
         let (session, mut scope) = self.parts(context);
@@ -238,12 +238,12 @@ impl Flow {
         if let Some((asked, next)) = next {
             let at = asked.unwrap_or(context.now);
             self.reopen(Some(Mode::Start3), Origin::Start, &mut context.at(at));
-            self.session.shake_hands(next, context.settings);
+            self.session.handle_handshake(next, context.settings);
         } else if session.handshake.start3.is_none() {
             if session.stream.has_begun() || session.mode != Some(Mode::Start3) {
                 return;
             }
-            session.shake_hands(Handshake::without_start(view), context.settings);
+            session.handle_handshake(Handshake::without_start(view), context.settings);
         }
         let is_complete = self.is_complete(context);
         let (session, mut scope) = self.parts(context);
@@ -265,7 +265,7 @@ impl Flow {
             return;
         }
         if session.handshake.start3.is_none() {
-            session.shake_hands(Handshake::without_start(view), scope.settings);
+            session.handle_handshake(Handshake::without_start(view), scope.settings);
         }
         session.handshake.lapse(&mut scope);
         session.handshake.start_confirm(view, &mut scope);

@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 
-use super::handshake::{Handshake, Mark, Offered, Spent};
+use super::handshake::{Handshake, Mark, Offered, UnconfirmedMedia};
 use super::order::Origin;
 use super::pace::Start;
 use super::rule::Rule;
 use super::scope::{Evidence, Findings, Parties, Scope};
-use super::starts::Starts;
+use super::starts::StartTokens;
 use super::stream::Stream;
 use super::time::{CROSSING, Moment};
 use super::view::Media;
@@ -18,7 +18,7 @@ use crate::monitor::{Datagram, Session as Report};
 
 /// The session before on the same tuple.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Before {
+pub(super) struct PreviousSession {
     pub(super) id: Option<ConnectionId>,
     /// The ids of earlier ones too; beyond three, any id may be one.
     pub(super) ids: Offered,
@@ -27,7 +27,7 @@ pub(super) struct Before {
     /// The number with which it ended, whenever that was.
     pub(super) last: Option<u64>,
     /// Media that went out without a confirmation.
-    pub(super) unconfirmed: Option<Spent>,
+    pub(super) unconfirmed: Option<UnconfirmedMedia>,
     /// The last START_ACK whose session the responder may still keep.
     pub(super) start_ack: Option<Mark>,
     /// The id of the last SYN-ACK that waited for its ACK when its session ended in the capture: the
@@ -39,14 +39,14 @@ pub(super) struct Before {
 
 /// A connection-id of the responder with an id that it assigned to no session of the tuple.
 #[derive(Debug, Clone, Copy)]
-struct Misnamed {
+struct UnassignedId {
     id: ConnectionId,
     packet: u64,
     /// It came after the stream had ended.
     is_after_the_end: bool,
 }
 
-impl Misnamed {
+impl UnassignedId {
     /// Media that follows it.
     ///
     /// MS-H-15, any vantage, for no network changes an id: the first media after a connection-id
@@ -85,8 +85,8 @@ pub(super) struct Session {
     first: Moment,
     pub(super) datagrams: u64,
     pub(super) id: Option<ConnectionId>,
-    pub(super) before: Before,
-    pub(super) starts: Option<Starts>,
+    pub(super) before: PreviousSession,
+    pub(super) starts: Option<StartTokens>,
     pub(super) handshake: Handshake,
     /// A SYN that may restart the session (MS-H-23): it does once it is accepted.
     pub(super) attempt: Option<Box<Handshake>>,
@@ -98,13 +98,13 @@ pub(super) struct Session {
     /// When the responder named the session in answer to START.
     named: Option<Moment>,
     /// Until an id comes that is known.
-    misnamed: Option<Misnamed>,
+    misnamed: Option<UnassignedId>,
     /// Where the media came from that the handshake promised.
     pub(super) streamed_by: Option<(SocketAddr, Moment)>,
 }
 
 impl Session {
-    pub(super) fn new(mode: Option<Mode>, origin: Origin, first: &Moment, before: Before) -> Self {
+    pub(super) fn new(mode: Option<Mode>, origin: Origin, first: &Moment, before: PreviousSession) -> Self {
         // The responder may know a session of 3.2 still whose stream is over (MS-H-23).
         let last = match mode {
             Some(Mode::ThreeWay) => before.last,
@@ -133,7 +133,7 @@ impl Session {
     }
 
     /// It is opened by this exchange.
-    pub(super) fn shake_hands(&mut self, handshake: Handshake, settings: &MonitorSettings) {
+    pub(super) fn handle_handshake(&mut self, handshake: Handshake, settings: &MonitorSettings) {
         self.stream.agree(handshake.agreed(settings.stream));
         self.handshake = handshake;
         self.handshake.early.goes_on_after(self.before.unconfirmed);
@@ -216,13 +216,13 @@ impl Session {
         if self.handshake.goes_on(scope.stream) {
             self.stream.held_back();
         }
-        self.stream.see(media, start.as_ref(), scope);
+        self.stream.observe(media, start.as_ref(), scope);
     }
 
     /// Media of the initiator, in an upload.
     pub(super) fn upload(&mut self, media: &Media<'_>, scope: &mut Scope<'_>) {
         let start = self.named.map(|at| Start { at, asked: at });
-        self.stream.see(media, start.as_ref(), scope);
+        self.stream.observe(media, start.as_ref(), scope);
     }
 
     /// Connection-id of the responder, in an upload.
@@ -254,14 +254,14 @@ impl Session {
     }
 
     /// What it leaves to the next one on the tuple; its stream `is_over` or not.
-    pub(super) fn leaves(&self, is_over: bool) -> Before {
+    pub(super) fn leaves(&self, is_over: bool) -> PreviousSession {
         let mut ids = self.before.ids;
         ids.join(&self.handshake.offered);
         if let Some(id) = self.id {
             ids.add(id);
         }
         let highest = self.stream.highest();
-        Before {
+        PreviousSession {
             id: self.id,
             ids,
             highest: (!is_over && highest > 0).then_some(highest),
@@ -306,7 +306,7 @@ impl Session {
 
     /// What a connection-id means that carries `id`. Judged of a session that SYN began and whose
     /// SYN-ACK was seen, except what MS-H-16 judges already.
-    fn misnamed(&self, id: ConnectionId, scope: &Scope<'_>) -> Option<Misnamed> {
+    fn misnamed(&self, id: ConnectionId, scope: &Scope<'_>) -> Option<UnassignedId> {
         let Handshake {
             request, offered, ..
         } = &self.handshake;
@@ -315,7 +315,7 @@ impl Session {
         let is_known = offered.contains(&id) || may_be_late && self.before.ids.contains(&id);
         let is_h16 = self.handshake.is_early() && scope.option("optimistic_start") != Some(false);
         let is_misnamed = is_judged && !is_known && !is_h16;
-        is_misnamed.then(|| Misnamed {
+        is_misnamed.then(|| UnassignedId {
             id,
             packet: scope.now.packet,
             is_after_the_end: self.stream.is_over(&scope.now, scope.settings),

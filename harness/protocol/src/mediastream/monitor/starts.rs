@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 ///
 /// MS-L-03 at the sender (elsewhere a doubt): the first datagram that answers START is media.
 #[derive(Debug)]
-pub(super) struct Starts {
+pub(super) struct StartTokens {
     pub(super) first: Moment,
     pub(super) last: Moment,
     /// When that was due; what comes next may come so much sooner after one that was late.
@@ -39,7 +39,7 @@ pub(super) struct Starts {
     is_obscured: bool,
 }
 
-impl Starts {
+impl StartTokens {
     pub(super) const fn new(now: &Moment) -> Self {
         Self {
             first: *now,

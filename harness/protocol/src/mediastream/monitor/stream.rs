@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::fragments;
-use super::order::{Order, Origin, Place};
+use super::order::{Order, Origin, Position};
 use super::pace::{Pace, Start};
 use super::parameters::Agreed;
 use super::payload::Payload;
@@ -43,23 +43,23 @@ impl Stream {
     }
 
     /// A datagram of media; `start` is when the session started, if that was seen.
-    pub(super) fn see(&mut self, media: &Media<'_>, start: Option<&Start>, scope: &mut Scope<'_>) {
+    pub(super) fn observe(&mut self, media: &Media<'_>, start: Option<&Start>, scope: &mut Scope<'_>) {
         self.newest = Some(scope.now);
         let Some(sequence) = media.sequence else {
-            self.payload.see(media, false, scope);
+            self.payload.observe(media, false, scope);
             return;
         };
-        let place = self.order.see(media, sequence, scope);
+        let place = self.order.observe(media, sequence, scope);
         self.ticks.frequency(media, scope);
-        self.payload.see(media, place == Place::Part, scope);
+        self.payload.observe(media, place == Position::Part, scope);
         match place {
-            Place::Next => {
+            Position::Next => {
                 self.ticks.frame(media, scope);
                 self.pace.frame(sequence, self.order.base(), start, scope);
-                fragments::see(media, None, scope);
+                fragments::observe(media, None, scope);
             }
-            Place::Part => self.part(media, scope),
-            Place::Earlier | Place::Astray => fragments::see(media, None, scope),
+            Position::Part => self.part(media, scope),
+            Position::Earlier | Position::Astray => fragments::observe(media, None, scope),
         }
     }
 
@@ -158,7 +158,7 @@ impl Stream {
         let qpc = media.clock.map(|(raw, _)| self.ticks.reading(raw));
         let mut network = NetworkCounts::default();
         if let Some(frame) = self.order.current() {
-            fragments::see(media, frame.total_length(), scope);
+            fragments::observe(media, frame.total_length(), scope);
             frame.add(media, qpc, &mut network, scope);
         }
         self.reordered += network.reordered;

@@ -9,7 +9,7 @@ use super::candidate::{Candidate, Opening};
 use super::flow::Flow;
 use super::order::Origin;
 use super::scope::Context;
-use super::session::{Before, Session};
+use super::session::{PreviousSession, Session};
 use super::time::Moment;
 use crate::mediastream::frame::flag;
 use crate::monitor::Datagram;
@@ -59,7 +59,7 @@ pub(super) struct Table {
 
 impl Table {
     /// The next packet of the capture.
-    pub(super) fn see(&mut self, packet: &Datagram<'_>, context: &mut Context<'_>) {
+    pub(super) fn observe(&mut self, packet: &Datagram<'_>, context: &mut Context<'_>) {
         self.sweep(context);
         let key = Key::new(packet.source, packet.destination);
         let index = match self.newest.filter(|index| {
@@ -76,7 +76,7 @@ impl Table {
         };
         match slot {
             Slot::Flow(flow) => {
-                flow.see(packet, context);
+                flow.observe(packet, context);
                 if packet.payload.starts_with(&flag::SYN.to_le_bytes()) {
                     self.asking.insert(packet.source, key);
                 } else if packet.payload.starts_with(&flag::ACK.to_le_bytes()) {
@@ -84,7 +84,7 @@ impl Table {
                 }
             }
             Slot::Candidate(candidate) => {
-                if let Some(opening) = candidate.see(packet, context) {
+                if let Some(opening) = candidate.observe(packet, context) {
                     let flow = open(opening, candidate, packet, context);
                     *slot = Slot::Flow(Box::new(flow));
                     self.opened(opening, index, packet, &context.now);
@@ -212,10 +212,10 @@ fn open(
         .filter(|(from, _)| *from == parties.responder);
     let is_first = opening.is_first();
     let highest = candidate.highest(parties.responder).filter(|_| is_first);
-    let before = Before {
+    let before = PreviousSession {
         highest,
         last: highest,
-        ..Before::default()
+        ..PreviousSession::default()
     };
     let (origin, first) = if is_first {
         (Origin::Start, context.now)

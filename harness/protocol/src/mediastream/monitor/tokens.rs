@@ -7,7 +7,7 @@ use super::handshake::Answer;
 use super::order::Origin;
 use super::rule::Rule;
 use super::scope::{Context, Evidence};
-use super::starts::Starts;
+use super::starts::StartTokens;
 use super::time::ANSWER;
 use super::view::PROTOCOL_FLAG;
 use crate::mediastream::Mode;
@@ -78,7 +78,7 @@ impl Flow {
                 Evidence::new("a SYN first", "the START token").field(PROTOCOL_FLAG)
             });
         }
-        session.starts = Some(Starts::new(&scope.now));
+        session.starts = Some(StartTokens::new(&scope.now));
     }
 
     /// The responder sent a connection-id (with an id) or media: whether it serves a START token that

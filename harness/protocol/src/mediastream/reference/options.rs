@@ -134,7 +134,7 @@ impl Settings {
                 .map_err(|problem| format!("{name} {value:?}: {problem}"))?;
         }
         settings.stream = checked_stream(settings.stream)?;
-        settings.without.tell(&mut settings);
+        settings.without.change_settings(&mut settings);
         Ok(settings)
     }
 

@@ -8,28 +8,28 @@ use crate::exploration::{Breach, Explored};
 use crate::requirement::Role;
 use crate::streams::{ConnectionNumber, Input, OnStream, Output, StreamId, StreamMachine};
 
-/// Breaches that are kept of a machine: the first ones say what is wrong.
-const MOST: usize = 10;
+/// Most breaches of a machine that are kept.
+const MAX_BREACHES: usize = 10;
 
-/// Bytes that may wait for the window of one stream.
-const MOST_WRITTEN: usize = 128 * 1024;
+/// Most bytes that may be buffered for one stream.
+const MAX_WRITTEN: usize = 128 * 1024;
 
-/// A machine whose connections are counted from outside: each ends once, and its counters say so.
+/// Wraps a machine and checks its connections: each ends once, and the counters of the machine agree.
 pub(crate) struct Counted<M> {
     role: Role,
     machine: M,
     /// The codes with which it may close a connection.
     codes: &'static [CloseCode],
-    /// When it was given something last.
+    /// Time of the last input.
     now: Duration,
     connections: BTreeMap<ConnectionNumber, Stage>,
-    /// What is asked of a server besides.
+    /// Settings of a server, for its checks.
     server: Option<ServerSettings>,
-    /// The connection that came about by what is done now.
+    /// The connection that the current input established.
     connected: Option<ConnectionNumber>,
     /// The first byte that a client wrote on each stream.
-    said: BTreeMap<(ConnectionNumber, StreamId), u8>,
-    /// Connections that a client asked to take the place of another.
+    first_bytes: BTreeMap<(ConnectionNumber, StreamId), u8>,
+    /// Connections on which a reset was requested.
     resets: BTreeSet<ConnectionNumber>,
     /// Bytes that were written on streams since the transport had taken all of them.
     written: BTreeMap<(ConnectionNumber, StreamId), usize>,
@@ -37,11 +37,11 @@ pub(crate) struct Counted<M> {
     breaches: Vec<Breach>,
 }
 
-/// How far a connection is.
+/// The state of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    There,
-    /// It is lost since then: what was due may be done before the machine takes note.
+    Open,
+    /// Lost at this time: due outputs may still follow at the same time.
     Lost(Duration),
     Closed,
     Ended,
@@ -65,7 +65,7 @@ impl<M: StreamMachine> Counted<M> {
             connections: BTreeMap::new(),
             server: None,
             connected: None,
-            said: BTreeMap::new(),
+            first_bytes: BTreeMap::new(),
             resets: BTreeSet::new(),
             written: BTreeMap::new(),
             counts: Counts::default(),
@@ -73,18 +73,18 @@ impl<M: StreamMachine> Counted<M> {
         }
     }
 
-    /// The same, of a server that was told this.
-    pub(crate) fn expects_of_server(self, told: &ServerSettings) -> Self {
+    /// Checks a server with these settings.
+    pub(crate) fn with_server_settings(self, settings: &ServerSettings) -> Self {
         Self {
-            server: Some(*told),
+            server: Some(*settings),
             ..self
         }
     }
 
-    fn hears(&mut self, now: Duration, input: &Input<'_>) {
+    fn observe_input(&mut self, now: Duration, input: &Input<'_>) {
         match input {
             Input::Incoming { connection, .. } => {
-                self.connections.insert(*connection, Stage::There);
+                self.connections.insert(*connection, Stage::Open);
             }
             Input::Connected { connection } => {
                 self.counts.connections += 1;
@@ -116,10 +116,10 @@ impl<M: StreamMachine> Counted<M> {
         }
     }
 
-    fn wants(&mut self, now: Duration, output: &Output) {
+    fn observe_output(&mut self, now: Duration, output: &Output) {
         match output {
             Output::Connect(connection) | Output::ConnectBy(connection, _) => {
-                self.connections.insert(*connection, Stage::There);
+                self.connections.insert(*connection, Stage::Open);
             }
             Output::Refuse(connection) => {
                 self.counts.refused += 1;
@@ -132,11 +132,13 @@ impl<M: StreamMachine> Counted<M> {
                 self.may_still(now, *connection, "writes on");
                 if self.connected == Some(*connection) {
                     let first = bytes.first().copied().unwrap_or_default();
-                    self.said.entry((*connection, *stream)).or_insert(first);
+                    self.first_bytes
+                        .entry((*connection, *stream))
+                        .or_insert(first);
                 }
                 let written = self.written.entry((*connection, *stream)).or_default();
                 *written += bytes.len();
-                if *written > MOST_WRITTEN {
+                if *written > MAX_WRITTEN {
                     self.breach("PR-T-04", now, "it writes ahead without bound");
                 }
             }
@@ -150,7 +152,7 @@ impl<M: StreamMachine> Counted<M> {
                     self.breach("PR-C-03", now, property);
                 }
                 let refuses = *code == CloseCode::AlreadyConnected.number();
-                let offers = self.server.is_some_and(|told| told.resets);
+                let offers = self.server.is_some_and(|settings| settings.resets);
                 if refuses && offers && self.resets.contains(connection) {
                     let property = "it refuses who asks it for a reset, which it offers";
                     self.breach("PR-R-01", now, property);
@@ -161,7 +163,7 @@ impl<M: StreamMachine> Counted<M> {
             Output::Ended { connection, .. } => {
                 match self.connections.insert(*connection, Stage::Ended) {
                     Some(Stage::Lost(_) | Stage::Closed) => {}
-                    Some(Stage::There) => {
+                    Some(Stage::Open) => {
                         self.breach("PR-R-03", now, "a connection ends that goes on")
                     }
                     Some(Stage::Ended) | None => {
@@ -170,8 +172,8 @@ impl<M: StreamMachine> Counted<M> {
                 }
             }
             Output::Admit(_) => {
-                let server = self.server.filter(|told| !told.resets);
-                if server.is_some_and(|told| now < told.startup_delay) {
+                let server = self.server.filter(|settings| !settings.resets);
+                if server.is_some_and(|settings| now < settings.startup_delay) {
                     self.breach("PR-C-08", now, "it admits somebody in its startup delay");
                 }
             }
@@ -190,7 +192,7 @@ impl<M: StreamMachine> Counted<M> {
         if self.role == Role::Responder || connected.is_none() {
             return;
         }
-        let of_this = std::mem::take(&mut self.said).into_values();
+        let of_this = std::mem::take(&mut self.first_bytes).into_values();
         let mut kinds: Vec<_> = of_this.filter(|byte| *byte != RESET).collect();
         kinds.sort_unstable();
         if kinds != Kind::ALL.map(Kind::number) {
@@ -201,7 +203,7 @@ impl<M: StreamMachine> Counted<M> {
 
     fn may_still(&mut self, now: Duration, connection: ConnectionNumber, does: &str) {
         let stage = self.connections.get(&connection);
-        if !matches!(stage, Some(Stage::There)) && stage != Some(&Stage::Lost(now)) {
+        if !matches!(stage, Some(Stage::Open)) && stage != Some(&Stage::Lost(now)) {
             self.breach(
                 "PR-R-03",
                 now,
@@ -211,7 +213,7 @@ impl<M: StreamMachine> Counted<M> {
     }
 
     fn add_up(&mut self, now: Duration) {
-        let said = self.machine.counters();
+        let first_bytes = self.machine.counters();
         let number = |value: &Value| value.as_u64().unwrap_or_default();
         let sum = |values: &Value| {
             let values = values.as_object().into_iter().flatten();
@@ -222,30 +224,30 @@ impl<M: StreamMachine> Counted<M> {
             (
                 "connections",
                 counts.connections,
-                number(&said["connections"]),
+                number(&first_bytes["connections"]),
             ),
-            ("refused", counts.refused, number(&said["refused"])),
-            ("closed", counts.closed, sum(&said["closed"])),
-            ("ended", counts.ended, sum(&said["ended"])),
+            ("refused", counts.refused, number(&first_bytes["refused"])),
+            ("closed", counts.closed, sum(&first_bytes["closed"])),
+            ("ended", counts.ended, sum(&first_bytes["ended"])),
         ];
-        let waited = number(&said["most_waiting"]);
-        if waited > MOST_WRITTEN as u64 {
+        let waited = number(&first_bytes["most_waiting"]);
+        if waited > MAX_WRITTEN as u64 {
             let property = format!("{waited} bytes waited for a window");
             self.breach("PR-T-04", now, property);
         }
-        for (name, seen, said) in all {
-            if seen != said {
+        for (name, seen, first_bytes) in all {
+            if seen != first_bytes {
                 self.breach(
                     "PR-R-03",
                     now,
-                    format!("{name}: counted {said}, observed {seen}"),
+                    format!("{name}: counted {first_bytes}, observed {seen}"),
                 );
             }
         }
     }
 
     fn breach(&mut self, requirement: &'static str, at: Duration, property: impl Into<String>) {
-        if self.breaches.len() < MOST {
+        if self.breaches.len() < MAX_BREACHES {
             self.breaches.push(Breach {
                 requirement,
                 party: Some(self.role),
@@ -259,14 +261,14 @@ impl<M: StreamMachine> Counted<M> {
 impl<M: Explored> StreamMachine for Counted<M> {
     fn handle(&mut self, now: Duration, input: Input<'_>) {
         self.now = now;
-        self.hears(now, &input);
+        self.observe_input(now, &input);
         self.machine.handle(now, input);
     }
 
     fn poll(&mut self) -> Option<Output> {
         let output = self.machine.poll();
         match &output {
-            Some(output) => self.wants(self.now, output),
+            Some(output) => self.observe_output(self.now, output),
             None => self.has_said(self.now),
         }
         output
@@ -304,9 +306,9 @@ impl<M: Explored> Explored for Counted<M> {
         all
     }
 
-    fn is_at_rest(&self) -> bool {
+    fn is_idle(&self) -> bool {
         let is_over = |stage: &Stage| *stage == Stage::Ended;
-        self.connections.values().all(is_over) && self.machine.is_at_rest()
+        self.connections.values().all(is_over) && self.machine.is_idle()
     }
 
     fn counts(&self) -> Vec<(&'static str, u64)> {
@@ -422,7 +424,7 @@ mod tests {
         &[close(0), Output::Write(ONE, StreamId(0), vec![1]), ENDED], false, counts(1, 0), &["PR-R-03"]
     )]
     #[case::writes_without_bound(
-        &[Output::Write(ONE, StreamId(0), vec![0; MOST_WRITTEN + 1]), close(0), ENDED], false,
+        &[Output::Write(ONE, StreamId(0), vec![0; MAX_WRITTEN + 1]), close(0), ENDED], false,
         counts(1, 0), &["PR-T-04"]
     )]
     fn a_machine_that_goes_on_after_an_end_or_counts_wrongly_is_found(

@@ -17,50 +17,49 @@
 //! | when all has healed and ended nothing is left | PR-C-02, PR-C-05 |
 //! | then a new client is served at once, its event while its commit is worked on | PR-C-02, PR-E-01, PR-T-02, PR-K-01, PR-A-01 |
 //!
-//! In the place of the server there may be a test peer, too: then what is asked of one is not.
+//! A test peer may also replace the server; then the properties of a server are not checked.
 
 mod counted;
 mod owner;
-mod peer;
-mod strangers;
+mod test_peer;
+mod test_plans;
 
 use std::time::Duration;
 
 pub(super) use counted::Counted;
 pub(super) use owner::{Command, OwnedClient, Schedule};
-pub(super) use peer::TestPeer;
+pub(super) use test_peer::TestPeer;
 #[cfg(feature = "fuzz")]
-pub(super) use peer::{Deed, Deeds};
+pub(super) use test_peer::{PeerAction, PeerSchedule};
 
 use super::{
     Client, ClientSettings, CloseCode, Deviations, Profile, STARTUP_DELAY, Server, ServerSettings,
 };
 use crate::MonitorSettings;
 use crate::exploration::{
-    Draw, Explored, ExploredMachine, Participant, Participants, Rest, RunSettings, SideChoice,
+    Draw, Explored, ExploredMachine, IdleCheck, Participant, Participants, RunSettings, SideChoice,
 };
 use crate::monitor::Vantage;
 use crate::requirement::Role;
 use crate::streams::StreamMachine as _;
 
-/// Longer than a server waits that was started anew, than what was sent before is on its way, and than the
-/// idle timeout, which is long where round trips were.
-const CALM: Duration = Duration::from_secs(60);
+/// Longer than the startup delay, the packets in flight and the idle timeout, which grows with the round-trip time.
+const SETTLE_TIME: Duration = Duration::from_secs(60);
 
 /// The requirement that is broken if a run has no end.
 pub(super) const UNENDING: &str = "PR-R-03";
 
-/// Work on a StateCommit that is nearly as long as a request may take.
+/// Processing time of a StateCommit just below the operation timeout.
 const SLOW: Duration = Duration::from_secs(290);
 
-/// Work that takes longer than a client may wait. A server that does it is no reference.
+/// Processing time above the operation timeout; such a server is not judged.
 const TOO_SLOW: Duration = Duration::from_secs(320);
 
-/// How long a client waits for an immediate response, and before the next client.
-const MOMENT: Duration = Duration::from_secs(2);
+/// Time for an immediate response, and before the next client.
+const RESPONSE_TIME: Duration = Duration::from_secs(2);
 
-/// What lies between a commit and an event that the server may not keep waiting for it.
-const APART: Duration = Duration::from_millis(500);
+/// Delay between a commit and an event that it must not block.
+const EVENT_DELAY: Duration = Duration::from_millis(500);
 
 /// A server, clients and their owners. A profile may be chosen; all else follows from the draw.
 ///
@@ -86,37 +85,37 @@ pub(super) fn participants(
     for twin in &chosen.without {
         without.add(twin)?;
     }
-    let stranger = match draw(6) {
+    let test_peer = match draw(6) {
         0 | 1 => Some(Role::Responder),
         2..5 => Some(Role::Initiator),
         _ => None,
     };
     let count = 1 + draw(3);
-    let is_slow = settings.commit_delay >= SLOW || stranger.is_some() && draw(12) == 0;
+    let is_slow = settings.commit_delay >= SLOW || test_peer.is_some() && draw(12) == 0;
     let (mut plans, mut quiet) = commands(draw, count, is_slow);
-    let visitor = (stranger == Some(Role::Initiator)).then(|| {
-        // In most runs it finds the server free.
+    let visitor = (test_peer == Some(Role::Initiator)).then(|| {
+        // In most runs the server has no other connection.
         let begin = match draw(4) {
             0 => Duration::ZERO,
             _ => quiet,
         };
-        let (deeds, end) = strangers::client(draw, begin);
+        let (schedule, end) = test_plans::client(draw, begin);
         quiet = quiet.max(end);
         let window = (draw(3) == 0).then_some(32);
-        TestPeer::new(window, deeds).participant()
+        TestPeer::new(window, schedule).participant()
     });
-    let rest = quiet + CALM;
-    let ends = match stranger {
+    let rest = quiet + SETTLE_TIME;
+    let ends = match test_peer {
         Some(Role::Responder) => rest,
-        Some(Role::Initiator) | None => is_served_again(draw, &mut plans, rest, &settings),
+        Some(Role::Initiator) | None => append_check(draw, &mut plans, rest, &settings),
     };
-    let codes = match stranger {
+    let codes = match test_peer {
         Some(_) => [&CloseCode::ALL[..]; 2],
         None => CODES,
     };
     let judged_by = judged_by(Vantage::Sender, Some(settings.profile));
     let clients = plans.into_iter().map(|plan| {
-        let told = ClientSettings {
+        let client_settings = ClientSettings {
             profile: settings.profile,
             first_event: match draw(8) {
                 0 => u32::MAX - draw(4),
@@ -124,7 +123,7 @@ pub(super) fn participants(
             },
         };
         let window = (draw(3) == 0).then(|| 4 + draw(60));
-        let client = Client::new(told).without(without);
+        let client = Client::new(client_settings).without(without);
         let owner = OwnedClient::new(client, window, plan).expects_items(settings.first_action);
         let counted = Counted::new(Role::Initiator, owner, codes[0]);
         reference(counted, without, &judged_by)
@@ -143,20 +142,20 @@ pub(super) fn participants(
             if settings.resets { "" } else { ", no reset" },
             settings.commit_delay,
             settings.action_interval,
-            match stranger {
+            match test_peer {
                 Some(Role::Responder) => ", a test peer as the server",
                 Some(Role::Initiator) => " and a test peer",
                 None => "",
             }
         ),
-        server: match stranger {
+        server: match test_peer {
             Some(Role::Responder) => {
-                TestPeer::new(None, strangers::server(draw, settings.profile, quiet)).participant()
+                TestPeer::new(None, test_plans::server(draw, settings.profile, quiet)).participant()
             }
             Some(Role::Initiator) | None => {
                 let server = Server::new(settings).without(without);
                 let counted =
-                    Counted::new(Role::Responder, server, codes[1]).expects_of_server(&settings);
+                    Counted::new(Role::Responder, server, codes[1]).with_server_settings(&settings);
                 Participant {
                     judged_by: (settings.commit_delay < TOO_SLOW).then(|| judged_by.clone()),
                     ..reference(counted, without, &judged_by)
@@ -165,7 +164,7 @@ pub(super) fn participants(
         },
         quiet: Some(quiet),
         delay,
-        rest: Some(Rest {
+        idle_check: Some(IdleCheck {
             at: rest,
             requirement: "PR-C-02",
         }),
@@ -210,7 +209,7 @@ pub(super) fn judged_by(vantage: Vantage, profile: Option<Profile>) -> MonitorSe
 }
 
 impl Explored for Server {
-    fn is_at_rest(&self) -> bool {
+    fn is_idle(&self) -> bool {
         self.deadline().is_none()
     }
 }
@@ -243,8 +242,7 @@ fn server_settings(draw: Draw<'_>) -> ServerSettings {
     }
 }
 
-/// The requests of these clients, and when the last of them has closed. In a slow run they wait
-/// for a response that takes minutes, or never comes.
+/// The schedules of `count` clients, and when the last one closes. A slow run has pauses of minutes.
 fn commands(draw: Draw<'_>, count: u32, is_slow: bool) -> (Vec<Schedule>, Duration) {
     let mut plans: Vec<Schedule> = (0..count).map(|_| Schedule::new()).collect();
     let mut now = Duration::ZERO;
@@ -278,28 +276,28 @@ fn commands(draw: Draw<'_>, count: u32, is_slow: bool) -> (Vec<Schedule>, Durati
     (plans, now)
 }
 
-/// The first client comes again when everything is over, and must be served. The result is when that
-/// is over, too.
-fn is_served_again(
+/// Makes the first client connect again after the run and checks that it is served. Returns the end.
+fn append_check(
     draw: Draw<'_>,
     plans: &mut [Schedule],
     begin: Duration,
     settings: &ServerSettings,
 ) -> Duration {
-    let asks = begin + MOMENT;
-    let ends = asks + APART + settings.commit_delay + settings.action_interval * 2 + MOMENT;
+    let asks = begin + RESPONSE_TIME;
+    let ends =
+        asks + EVENT_DELAY + settings.commit_delay + settings.action_interval * 2 + RESPONSE_TIME;
     let resets = settings.resets && draw(2) == 0;
     if let Some(plan) = plans.first_mut() {
         plan.extend([
             (begin, Command::Connect { resets }),
             (asks, Command::Commit(7)),
-            (asks + APART, Command::Event),
-            (asks + APART, Command::Read),
-            (asks + APART + MOMENT, Command::IsAcked),
+            (asks + EVENT_DELAY, Command::Event),
+            (asks + EVENT_DELAY, Command::Read),
+            (asks + EVENT_DELAY + RESPONSE_TIME, Command::IsAcked),
         ]);
         plan.push_back((ends, Command::IsServed));
     }
-    ends + MOMENT
+    ends + RESPONSE_TIME
 }
 
 fn millis(draw: Draw<'_>, most: u32) -> Duration {

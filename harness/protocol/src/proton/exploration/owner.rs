@@ -17,7 +17,7 @@ pub(crate) struct OwnedClient {
     has_connection: bool,
     is_connected: bool,
     last_event: Option<u32>,
-    /// What was asked for on this connection and did not come so far, each with the time when it was.
+    /// Unanswered requests on this connection, each with its time.
     events: VecDeque<(Duration, u32)>,
     commits: VecDeque<(Duration, u32)>,
     reads: VecDeque<(Duration, ())>,
@@ -31,32 +31,31 @@ pub(crate) struct OwnedClient {
     answers: u64,
 }
 
-/// What passes between a client and its owner.
+/// An entry of the log of a client and its owner.
 #[derive(Debug)]
 enum Note {
-    Asked(Command),
-    Told(ClientEvent),
+    Command(Command),
+    Event(ClientEvent),
 }
 
-/// What an owner asks for, and when.
+/// The commands of an owner with their times.
 pub(crate) type Schedule = VecDeque<(Duration, Command)>;
 
-/// Something that an owner asks for. What cannot be done now the client says, and that is all.
+/// A command of an owner. A command that the client cannot execute has no effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Command {
-    /// A connection; not before it may (PR-C-06).
+    /// Connects, not before PR-C-06 permits it.
     Connect {
-        /// Whether it resets the one that is there.
+        /// Whether it asks for a reset.
         resets: bool,
     },
     Event,
     Commit(u32),
     Read,
-    /// The end of its connection.
     Close,
-    /// It must have got the acks that it asked for.
+    /// Checks that all events were acknowledged.
     IsAcked,
-    /// It must be connected, and have got all that it asked for.
+    /// Checks that it is connected and has all responses.
     IsServed,
 }
 
@@ -87,9 +86,9 @@ impl OwnedClient {
         Self { first_item, ..self }
     }
 
-    fn obey(&mut self, now: Duration, command: Command) {
+    fn execute(&mut self, now: Duration, command: Command) {
         self.commands += 1;
-        self.notes.push(Note::Asked(command));
+        self.notes.push(Note::Command(command));
         let client = &mut self.client;
         match command {
             Command::Connect { resets } => {
@@ -134,17 +133,17 @@ impl OwnedClient {
                 let property = "an event waits while a StateCommit is worked on";
                 self.breach("PR-T-02", Role::Responder, now, property);
             }
-            Command::IsServed => self.is_served(now),
+            Command::IsServed => self.check_served(now),
         }
     }
 
-    /// All events of the client.
-    fn hear(&mut self, now: Duration) {
-        while let Some(news) = self.client.take_news() {
-            self.notes.push(Note::Told(news.clone()));
-            let is_answer = !matches!(news, ClientEvent::Connected | ClientEvent::Closed { .. });
+    /// Processes all events of the client.
+    fn handle_events(&mut self, now: Duration) {
+        while let Some(event) = self.client.poll_event() {
+            self.notes.push(Note::Event(event.clone()));
+            let is_answer = !matches!(event, ClientEvent::Connected | ClientEvent::Closed { .. });
             self.answers += u64::from(is_answer);
-            match news {
+            match event {
                 ClientEvent::Connected => self.is_connected = true,
                 ClientEvent::Acked(id) => {
                     let due = self.events.pop_front().map(|(_, id)| id);
@@ -160,13 +159,13 @@ impl OwnedClient {
                         self.breach("PR-K-01", Role::Responder, now, property);
                     }
                 }
-                ClientEvent::Item(item) => self.is_told(now, item),
-                ClientEvent::Closed { .. } => self.ends(now),
+                ClientEvent::Item(item) => self.item_received(now, item),
+                ClientEvent::Closed { .. } => self.connection_ended(now),
             }
         }
     }
 
-    fn is_told(&mut self, now: Duration, item: u32) {
+    fn item_received(&mut self, now: Duration, item: u32) {
         if self.reads.pop_front().is_none() {
             let property = format!("item {item} is reported and was not requested");
             self.breach("PR-A-01", Role::Initiator, now, property);
@@ -190,7 +189,7 @@ impl OwnedClient {
         oldest.any(|at| now.saturating_sub(at) > OPERATION)
     }
 
-    fn ends(&mut self, now: Duration) {
+    fn connection_ended(&mut self, now: Duration) {
         if !std::mem::take(&mut self.has_connection) {
             self.breach("PR-R-03", Role::Initiator, now, "an end is reported twice");
         }
@@ -201,7 +200,7 @@ impl OwnedClient {
         self.items = 0;
     }
 
-    fn is_served(&mut self, now: Duration) {
+    fn check_served(&mut self, now: Duration) {
         let is_missing = [
             ("PR-C-02", !self.is_connected, "a connection"),
             ("PR-E-01", !self.events.is_empty(), "an ack"),
@@ -236,14 +235,14 @@ impl OwnedClient {
 impl StreamMachine for OwnedClient {
     fn handle(&mut self, now: Duration, input: Input<'_>) {
         self.client.handle(now, input);
-        self.hear(now);
+        self.handle_events(now);
         if self.waits_too_long(now) {
             let property = "it waits for an answer for more than 5 minutes";
             self.breach("PR-T-01", Role::Initiator, now, property);
         }
         while let Some((_, command)) = self.plan.pop_front_if(|(at, _)| *at <= now) {
-            self.obey(now, command);
-            self.hear(now);
+            self.execute(now, command);
+            self.handle_events(now);
         }
     }
 
@@ -293,8 +292,8 @@ impl Explored for OwnedClient {
     fn take_notes(&mut self) -> Vec<String> {
         let notes = std::mem::take(&mut self.notes).into_iter();
         let words = notes.map(|note| match note {
-            Note::Asked(command) => format!("is asked: {command:?}"),
-            Note::Told(news) => format!("reports: {news:?}"),
+            Note::Command(command) => format!("is asked: {command:?}"),
+            Note::Event(event) => format!("reports: {event:?}"),
         });
         words.collect()
     }

@@ -86,7 +86,6 @@ impl StepKind {
 }
 
 impl<'a> FuzzInput<'a> {
-    /// Reads any bytes.
     #[must_use]
     pub fn read(bytes: &'a [u8]) -> Self {
         let mut reader = Reader::new(bytes);

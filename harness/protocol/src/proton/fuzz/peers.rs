@@ -5,7 +5,8 @@ use crate::MonitorSettings;
 use crate::exploration::{Participant, Participants};
 use crate::monitor::Vantage;
 use crate::proton::exploration::{
-    Command, Counted, Deed, Deeds, OwnedClient, TestPeer, UNENDING, judged_by, reference,
+    Command, Counted, OwnedClient, PeerAction, PeerSchedule, TestPeer, UNENDING, judged_by,
+    reference,
 };
 use crate::proton::{
     Client, ClientSettings, CloseCode, Deviations, Kind, Profile, Server, ServerSettings,
@@ -53,7 +54,7 @@ pub fn participants(bytes: &[u8]) -> Participants {
         server,
         clients,
         quiet: Some(ends),
-        rest: None,
+        idle_check: None,
         ends: Some(ends),
         unending: UNENDING,
     }
@@ -97,7 +98,7 @@ fn of_server(
     let peers = (0..PEERS).map(|peer| {
         let own = steps.iter();
         let own = own.filter(|(_, step)| usize::from(step.connection) % PEERS == peer);
-        TestPeer::new(window, deeds(Role::Initiator, own)).participant()
+        TestPeer::new(window, schedule(Role::Initiator, own)).participant()
     });
     let peers = peers.collect();
     let without = Deviations::default();
@@ -129,7 +130,7 @@ fn of_client(
     let without = Deviations::default();
     let client = Counted::new(Role::Initiator, client, &CloseCode::ALL);
     let client = reference(client, without, judged_by);
-    let peer = TestPeer::new(None, deeds(Role::Responder, steps.iter()));
+    let peer = TestPeer::new(None, schedule(Role::Responder, steps.iter()));
     (peer.participant(), vec![client])
 }
 
@@ -146,47 +147,47 @@ fn command(step: &Step<'_>) -> Command {
 
 /// What a peer of this role does at its steps. One that makes sense says a discriminator on a stream that it opens or,
 /// when all three are said, a rising id, or the step's number where all its bytes are given.
-fn deeds<'s>(role: Role, steps: impl Iterator<Item = &'s (Duration, Step<'s>)>) -> Deeds {
-    let mut deeds = Deeds::new();
+fn schedule<'s>(role: Role, steps: impl Iterator<Item = &'s (Duration, Step<'s>)>) -> PeerSchedule {
+    let mut schedule = PeerSchedule::new();
     let (mut kinds, mut last) = (Kind::ALL.iter(), 0_u32);
     for (at, step) in steps {
         let (id, code) = (StreamId(step.stream.into()), step.code());
         let bytes = || step.bytes.to_vec();
-        let deed = match (step.what, role) {
-            (StepKind::Opened, _) => Deed::Open(id),
-            (StepKind::Bytes, _) => Deed::Write(id, bytes()),
-            (StepKind::Fin, _) => Deed::Fin(id),
-            (StepKind::Reset, _) => Deed::Reset(id, code),
-            (StepKind::Stopped, _) => Deed::Stop(id, code),
-            (StepKind::Datagram, _) => Deed::Datagram(bytes()),
-            (StepKind::Closed, _) => Deed::Close(code),
-            (StepKind::Written, _) => Deed::ReadsNothing,
-            (StepKind::Stop, _) => Deed::FallsSilent,
+        let action = match (step.what, role) {
+            (StepKind::Opened, _) => PeerAction::Open(id),
+            (StepKind::Bytes, _) => PeerAction::Write(id, bytes()),
+            (StepKind::Fin, _) => PeerAction::Fin(id),
+            (StepKind::Reset, _) => PeerAction::Reset(id, code),
+            (StepKind::Stopped, _) => PeerAction::StopSending(id, code),
+            (StepKind::Datagram, _) => PeerAction::Datagram(bytes()),
+            (StepKind::Closed, _) => PeerAction::Close(code),
+            (StepKind::Written, _) => PeerAction::ToggleReading,
+            (StepKind::Stop, _) => PeerAction::ToggleSilent,
             (StepKind::Asked | StepKind::Connected, Role::Initiator) => {
                 (kinds, last) = (Kind::ALL.iter(), 0);
-                Deed::Connect
+                PeerAction::Connect
             }
             (StepKind::Sense, Role::Initiator) => match kinds.next() {
                 Some(kind) => {
-                    deeds.push_back((*at, Deed::Open(id)));
-                    Deed::Write(id, vec![kind.number()])
+                    schedule.push_back((*at, PeerAction::Open(id)));
+                    PeerAction::Write(id, vec![kind.number()])
                 }
                 None => {
                     last = match step.bytes.len() {
                         0..4 => last.saturating_add(1 + step.number() % 3),
                         4.. => step.number(),
                     };
-                    Deed::Write(id, last.to_le_bytes().to_vec())
+                    PeerAction::Write(id, last.to_le_bytes().to_vec())
                 }
             },
-            (StepKind::Command, Role::Initiator) => Deed::Resets,
-            (StepKind::Asked, Role::Responder) => Deed::Refuses,
+            (StepKind::Command, Role::Initiator) => PeerAction::SendReset,
+            (StepKind::Asked, Role::Responder) => PeerAction::ToggleRefuse,
             // Rightly for events if it is no more than one.
-            (StepKind::Sense, Role::Responder) => Deed::Answers(0),
+            (StepKind::Sense, Role::Responder) => PeerAction::Echo(0),
             (StepKind::Connected | StepKind::Command, Role::Responder)
             | (StepKind::Wait | StepKind::Deadline, _) => continue,
         };
-        deeds.push_back((*at, deed));
+        schedule.push_back((*at, action));
     }
-    deeds
+    schedule
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::at::{At, late};
 use super::connection::{Connection, index};
-use super::due::Due;
+use super::due::ExpectedClose;
 use super::findings::ObservationSink;
 use super::{Code, Monitor};
 use crate::proton::{ALPN, CloseCode, IDENTIFICATION, IDLE_TIMEOUT, KEEP_ALIVE, STARTUP_DELAY};
@@ -97,7 +97,7 @@ impl Monitor {
                 old.superseded = true;
                 let why = "another connection reset this one".to_owned();
                 let (party, limit) = (Role::Responder, IDENTIFICATION);
-                let due = Due::new("PR-R-01", party, at, why).within(limit);
+                let due = ExpectedClose::new("PR-R-01", party, at, why).within(limit);
                 old.owe(due.with(&[7]).of_another());
             }
             return;

@@ -8,46 +8,46 @@ use crate::MonitorSettings;
 use crate::monitor::MissedMoment;
 use crate::requirement::Role;
 
-/// How soon a close follows what it is for (PR-C-03).
+/// Time limit of an immediate close (PR-C-03).
 const PROMPT: Duration = Duration::from_secs(1);
 
 /// How far below an acknowledged packet another one is lost.
 const LOST_BELOW: u64 = 3;
 
-/// Whether a side knows what was done: a packet that a capture shows may never have come to it.
+/// When a side knows of its peer's violation: a captured packet may have been lost on its way to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Known {
-    /// When it has acknowledged the packet that is read now.
+    /// When it acknowledges the current packet.
     ByThisPacket,
-    /// When it has acknowledged the packet with this number of its peer.
+    /// When it acknowledges the peer's packet with this number.
     By(u64),
-    /// When it is said so: what was done shows on another connection.
+    /// When the caller reports it: the cause is on another connection.
     Elsewhere,
     Since(Duration),
 }
 
-/// A close that one side owes.
+/// A close that a requirement demands of one side.
 #[derive(Debug, Clone)]
-pub(super) struct Due {
-    /// The requirement that wants it.
+pub(super) struct ExpectedClose {
+    /// The requirement that demands it.
     pub(super) requirement: &'static str,
     pub(super) party: Role,
-    /// The packet that shows why.
+    /// The packet with the cause.
     pub(super) packet: u64,
-    /// When what was done was seen, and how long after it the close may be due.
+    /// Time of the cause, and the delay after which the close is due.
     since: Duration,
     within: Duration,
-    /// Whether the side that owes it knows.
+    /// When the side knows of the cause.
     known: Known,
-    /// The application codes that fit; none means that every one does.
+    /// Permitted application codes; empty for any.
     codes: &'static [u64],
-    /// Whether QUIC itself may refuse what was done.
+    /// Whether QUIC itself may refuse it.
     refusable: bool,
     why: String,
 }
 
-impl Due {
-    /// A close at once, with any code, for what the packet says that is read now.
+impl ExpectedClose {
+    /// An immediate close with any code, caused by the current packet.
     pub(super) const fn new(requirement: &'static str, party: Role, at: At, why: String) -> Self {
         Self {
             requirement,
@@ -62,25 +62,24 @@ impl Due {
         }
     }
 
-    /// The same, due only when this long has passed.
+    /// The same, due after this time.
     pub(super) fn within(self, within: Duration) -> Self {
         Self { within, ..self }
     }
 
-    /// The same, for what the side knows by itself.
+    /// The same, for a cause that the side knows by itself.
     pub(super) fn of_its_own(self) -> Self {
         let known = Known::Since(self.since);
         Self { known, ..self }
     }
 
-    /// The same, known when the peer's packet with this number is acknowledged; without a number
-    /// there is none yet, and the side has nothing to know.
+    /// The same, known when the peer's packet with this number is acknowledged, or at once without a number.
     pub(super) fn known_by(self, number: Option<u64>) -> Self {
         let known = number.map_or(Known::Since(self.since), Known::By);
         Self { known, ..self }
     }
 
-    /// The same, for what was done on another connection.
+    /// The same, for a cause on another connection.
     pub(super) fn of_another(self) -> Self {
         let known = Known::Elsewhere;
         Self { known, ..self }

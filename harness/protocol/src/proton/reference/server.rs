@@ -32,7 +32,6 @@ pub struct Server {
     is_stopped: bool,
 }
 
-/// A second connection.
 #[derive(Debug)]
 struct PendingConnection {
     connection: ConnectionNumber,

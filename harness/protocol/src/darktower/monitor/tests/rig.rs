@@ -300,7 +300,7 @@ impl Rig {
             match one {
                 Observation::Finding(found) => {
                     told.findings.push((found.requirement, found.party));
-                    told.words.push(format!("{} {}", found.expected, found.got));
+                    told.items.push(format!("{} {}", found.expected, found.got));
                 }
                 Observation::Inconclusive(doubt) => told.doubts.push(doubt.requirement),
                 Observation::Session(session) => told.sessions.push(session),
@@ -354,7 +354,7 @@ pub(super) fn audio(numbers: &[u64]) -> Vec<u8> {
 #[derive(Debug, Default)]
 pub(super) struct Heard {
     pub(super) findings: Vec<(&'static str, Role)>,
-    pub(super) words: Vec<String>,
+    pub(super) items: Vec<String>,
     pub(super) doubts: Vec<&'static str>,
     pub(super) sessions: Vec<Session>,
 }

@@ -26,7 +26,7 @@ fn a_session_that_begins_with_a_join_keeps_the_rules(#[case] piece: usize) {
 fn another_first_message_is_told() {
     let told = Rig::session().opens_in(4, Client, &leave()).end();
     told.broke(&[("DT-S-03", Client)]);
-    assert_eq!(told.words, ["JoinRequest first UnsubscribeStream"]);
+    assert_eq!(told.items, ["JoinRequest first UnsubscribeStream"]);
     let late = [leave(), join()].concat();
     let told = Rig::session().opens_in(4, Client, &late).end();
     told.broke(&[("DT-S-03", Client)]);

@@ -27,7 +27,6 @@ impl Leaving {
 }
 
 impl Client {
-    /// Everything is done.
     pub(super) fn leave(&mut self, now: Duration) {
         for connection in self.connections() {
             self.go(connection, "DISCONNECTING", "everything is done");

@@ -35,7 +35,6 @@ pub(super) struct Attempt {
     pub(super) leaving: Option<Leaving>,
 }
 
-/// One connection.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) web: Web,
@@ -240,7 +239,6 @@ impl Client {
         attempt.map_or_else(Vec::new, |attempt| attempt.links.keys().copied().collect())
     }
 
-    /// Closes all connections.
     pub(super) fn close_all(&mut self, code: WebCode, how: &Result<(), String>) {
         for connection in self.connections() {
             self.close(connection, code, how);

@@ -19,15 +19,15 @@ impl Client {
     }
 
     /// Takes what came of an input.
-    fn hear_all(&mut self, now: Duration) {
+    fn handle_events(&mut self, now: Duration) {
         self.with(|_| ());
         while let Some((connection, event)) = self.attempt.as_mut().and_then(Attempt::poll_event) {
-            self.hear_event(now, connection, event);
+            self.handle_event(now, connection, event);
             self.with(|_| ());
         }
     }
 
-    fn hear_event(&mut self, now: Duration, connection: ConnectionNumber, event: WebEvent) {
+    fn handle_event(&mut self, now: Duration, connection: ConnectionNumber, event: WebEvent) {
         let Some(attempt) = &self.attempt else {
             return;
         };
@@ -224,7 +224,7 @@ impl StreamMachine for Client {
                         web.on_stream(stream, what);
                     }
                 });
-                self.hear_all(now);
+                self.handle_events(now);
             }
             Input::Delivered { connection, stream } if self.is_on(connection) => {
                 self.delivered(now, connection, stream);
@@ -235,7 +235,7 @@ impl StreamMachine for Client {
                         web.on_datagram(bytes);
                     }
                 });
-                self.hear_all(now);
+                self.handle_events(now);
             }
             Input::Closed { connection, why } if self.is_on(connection) => {
                 self.closed(now, connection, why);

@@ -92,7 +92,7 @@ impl Client {
                 link.web.write(stream, request);
             }
         });
-        self.asks(Asked::Join);
+        self.requests(Asked::Join);
         self.go_signaling("AUTHENTICATING", "the session is there");
     }
 
@@ -106,7 +106,7 @@ impl Client {
                 let without = self.settings.without;
                 let (messages, read) = without.read(&mut signaling.reader, &bytes); // DT-S-12
                 for message in messages {
-                    self.hear(now, &message);
+                    self.handle_message(now, &message);
                 }
                 if let Err(wrong) = read {
                     self.fail(format!("the controller's stream cannot be read: {wrong}"));
@@ -119,9 +119,9 @@ impl Client {
         }
     }
 
-    fn hear(&mut self, now: Duration, heard: &Described) {
-        let fields = &heard.fields;
-        match heard.frame {
+    fn handle_message(&mut self, now: Duration, message: &Described) {
+        let fields = &message.fields;
+        match message.frame {
             "JoinResponse" => self.joined(now, fields),
             "ParticipantJoined" => {
                 self.counters.others += 1;
@@ -168,7 +168,7 @@ impl Client {
         }
     }
 
-    fn asks(&mut self, what: Asked) {
+    fn requests(&mut self, what: Asked) {
         if let Some(signaling) = self.attempt.as_mut().and_then(|it| it.signaling.as_mut()) {
             signaling.asked.push_back(what);
         }
@@ -210,8 +210,8 @@ impl Client {
         let stream = json!({
             "stream_id": id, "stream_type": stream_type, "metadata": { "codec": codec },
         });
-        self.say(message("PublishStream", stream));
-        self.asks(Asked::Publish);
+        self.send(message("PublishStream", stream));
+        self.requests(Asked::Publish);
         self.with(|attempt| {
             if let Some(signaling) = &mut attempt.signaling {
                 signaling.publishes = Some(id);
@@ -225,13 +225,13 @@ impl Client {
         for stream in streams.into_iter().flatten() {
             if self.settings.receives > 0 {
                 let fields = json!({ "stream_id": stream["stream_id"] });
-                self.say(message("SubscribeStream", fields));
-                self.asks(Asked::Subscribe);
+                self.send(message("SubscribeStream", fields));
+                self.requests(Asked::Subscribe);
             }
         }
     }
 
-    fn say(&mut self, bytes: Vec<u8>) {
+    fn send(&mut self, bytes: Vec<u8>) {
         self.with(|attempt| {
             if let Some(signaling) = &attempt.signaling
                 && let Some(stream) = signaling.stream

@@ -5,9 +5,9 @@ use uuid::Uuid;
 
 use super::super::messages::{self, ErrorCode, LENGTH, LeaveReason, message, text};
 use super::super::sessions::{Context, SessionKey};
-use super::super::store::{NotJoined, Participant};
+use super::super::store::{JoinError, Participant};
 use super::super::token::{Claims, Usage};
-use super::{Controller, Deviation, State, Who};
+use super::{Controller, Deviation, Member, State};
 use crate::darktower::MAX_MESSAGE;
 
 /// Bytes of a JoinResponse that those who are in a meeting may take; the rest is for what else stands
@@ -46,9 +46,9 @@ impl Controller {
             return self.refuse(of, ErrorCode::NotFound, "No such meeting", context);
         };
         // Who was not yet known to be lost is now (DT-S-16).
-        let is_same = |who: &Who| who.meeting == meeting.id && who.user == claims.sub;
+        let is_same = |member: &Member| member.meeting == meeting.id && member.user == claims.sub;
         let old = self.sessions.iter();
-        let mut old = old.filter(|(_, signaling)| signaling.who.as_ref().is_some_and(is_same));
+        let mut old = old.filter(|(_, signaling)| signaling.member.as_ref().is_some_and(is_same));
         if let Some(old) = old.next().map(|(key, _)| *key) {
             self.leave(old, LeaveReason::ConnectionLost, context);
             self.end(old, "the user joined anew", context);
@@ -64,12 +64,12 @@ impl Controller {
             .join(meeting.id, &claims.sub, name, fresh, context.at);
         let joined = match joined {
             Ok(joined) => joined,
-            Err(NotJoined::NoMeeting) => {
+            Err(JoinError::NoMeeting) => {
                 return self.refuse(of, ErrorCode::NotFound, "No such meeting", context);
             }
-            Err(NotJoined::Full) => {
+            Err(JoinError::Full) => {
                 if self.lacks(Deviation::JoinToldFirst) {
-                    self.tell_of_join(of, meeting.id, &messages::newcomer(fresh, name), context);
+                    self.announce_join(of, meeting.id, &messages::newcomer(fresh, name), context);
                 }
                 return self.refuse(of, ErrorCode::CapacityExceeded, "Meeting is full", context);
             }
@@ -95,7 +95,7 @@ impl Controller {
         let media = media.named(self.random.uuid().to_string());
         let without = self.settings.without;
         let media = without.media_token(media);
-        let secret = without.signs(&self.settings.secret, Deviation::OtherMediaSecret);
+        let secret = without.signing_secret(&self.settings.secret, Deviation::OtherMediaSecret);
         let media_url = self.sessions.get(&of).map(|it| it.media_url.clone());
         let participant = messages::participant(joined);
         let mut response = json!({
@@ -109,7 +109,7 @@ impl Controller {
         });
         without.welcome(&mut response, &participant);
         if let Some(signaling) = self.sessions.get_mut(&of) {
-            signaling.who = Some(Who {
+            signaling.member = Some(Member {
                 meeting,
                 user: claims.sub.clone(),
                 id: joined.id,
@@ -124,11 +124,11 @@ impl Controller {
         }
         self.counters.joined += 1;
         self.go(of, State::Connected, "it joined", context);
-        self.tell_of_join(of, meeting, &participant, context);
+        self.announce_join(of, meeting, &participant, context);
     }
 
     /// ParticipantJoined to the others (DT-S-08).
-    fn tell_of_join(
+    fn announce_join(
         &mut self,
         of: SessionKey,
         meeting: Uuid,
@@ -136,12 +136,12 @@ impl Controller {
         context: &mut Context<'_>,
     ) {
         let news = message("ParticipantJoined", json!({ "participant": participant }));
-        let (itself, others) = self.settings.without.told_of_a_join();
+        let (itself, others) = self.settings.without.join_announcements();
         for _ in 0..itself {
             self.send(of, &news, context);
         }
         for _ in 0..others {
-            self.tell_others(of, meeting, &news, Deviation::JoinToldToAll, context);
+            self.broadcast(of, meeting, &news, Deviation::JoinToldToAll, context);
         }
     }
 

@@ -17,9 +17,9 @@ use super::deviation::{Deviation, Deviations};
 use super::measures::{Ended, Measures};
 use super::messages::{ErrorCode, LeaveReason, error, left, message, text};
 use super::random::Random;
-use super::sessions::{Context, Departure, Outgoing, SessionKey};
+use super::sessions::{Context, SendStream, SessionEnd, SessionKey};
 use super::settings::{Place, Service};
-use super::store::{MOST_STREAMS, NotDone, Stream};
+use super::store::{MOST_STREAMS, Stream, StreamError};
 use super::token::Secret;
 use crate::streams::{ConnectionNumber, OnStream, Path, StreamId};
 use crate::vocabulary::Described;
@@ -64,17 +64,16 @@ pub struct ControllerCounters {
     pub errors: BTreeMap<&'static str, u64>,
 }
 
-/// One session.
 #[derive(Debug)]
 struct Signaling {
     state: State,
     /// Where its media goes.
     media_url: String,
     /// Its stream, once the client opened it.
-    stream: Option<Outgoing>,
+    stream: Option<SendStream>,
     reader: MessageReader,
     /// Who it is, and in which meeting, while it is joined.
-    who: Option<Who>,
+    member: Option<Member>,
     measures: Measures,
 }
 
@@ -88,14 +87,14 @@ enum State {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Who {
+struct Member {
     meeting: Uuid,
     user: String,
     id: Uuid,
 }
 
 /// Why a stream is closed.
-struct Ending {
+struct StreamClose {
     why: String,
     /// Whether that is what came first on it, and it is no join.
     is_first: bool,
@@ -145,7 +144,7 @@ impl Controller {
             media_url,
             stream: None,
             reader: MessageReader::new(Envelope::Client),
-            who: None,
+            member: None,
             measures: Measures::new(Service::Controller, &self.settings.place, began),
         };
         self.sessions.insert(of, signaling);
@@ -172,7 +171,7 @@ impl Controller {
         let known = signaling.stream.as_ref().map(|known| known.stream);
         match (known, what) {
             (None, OnStream::Opened) if stream.is_bidirectional() => {
-                signaling.stream = Some(Outgoing::new(of, stream));
+                signaling.stream = Some(SendStream::new(of, stream));
                 self.go(of, State::Authenticating, "its stream came", context);
             }
             // There is one stream of signaling in a session.
@@ -219,10 +218,10 @@ impl Controller {
     }
 
     /// A session is over.
-    pub fn closed(&mut self, of: SessionKey, how: Departure, context: &mut Context<'_>) {
+    pub fn closed(&mut self, of: SessionKey, how: SessionEnd, context: &mut Context<'_>) {
         let reason = match how {
-            Departure::Clean => LeaveReason::Voluntary,     // DT-S-17
-            Departure::Lost => LeaveReason::ConnectionLost, // DT-S-14
+            SessionEnd::Clean => LeaveReason::Voluntary, // DT-S-17
+            SessionEnd::Lost => LeaveReason::ConnectionLost, // DT-S-14
         };
         self.leave(of, reason, context);
         if let Some(signaling) = self.sessions.remove(&of) {
@@ -253,27 +252,27 @@ impl Controller {
         // DT-S-02, DT-S-12
         let without = self.settings.without;
         let (messages, read) = without.read(&mut signaling.reader, bytes);
-        let heard = messages
+        let message = messages
             .into_iter()
-            .try_for_each(|message| self.hear(of, &message, context));
+            .try_for_each(|message| self.handle_message(of, &message, context));
         // DT-S-11
-        if let Err(ending) = heard.and(read.map_err(Ending::from)) {
+        if let Err(ending) = message.and(read.map_err(StreamClose::from)) {
             self.break_off(of, &ending, context);
         }
     }
 
-    fn hear(
+    fn handle_message(
         &mut self,
         of: SessionKey,
-        heard: &Described,
+        message: &Described,
         context: &mut Context<'_>,
-    ) -> Result<(), Ending> {
+    ) -> Result<(), StreamClose> {
         let Some(signaling) = self.sessions.get(&of) else {
             return Ok(());
         };
-        let fields = &heard.fields;
-        let Some(who) = signaling.who.clone() else {
-            return match heard.frame {
+        let fields = &message.fields;
+        let Some(member) = signaling.member.clone() else {
+            return match message.frame {
                 "JoinRequest" => {
                     self.join(of, fields, context);
                     Ok(())
@@ -282,22 +281,24 @@ impl Controller {
                 other => self.expects_a_join(other),
             };
         };
-        match heard.frame {
+        match message.frame {
             "JoinRequest" => self.refuse(of, ErrorCode::Conflict, "Already joined", context),
-            "PublishStream" => self.publish(of, &who, fields, context),
-            "SubscribeStream" => self.subscribe(of, &who, fields, context),
+            "PublishStream" => self.publish(of, &member, fields, context),
+            "SubscribeStream" => self.subscribe(of, &member, fields, context),
             "UnsubscribeStream" if self.lacks(Deviation::UnsubscribedGoesOn) => {}
             "StreamQualityUpdate" if self.lacks(Deviation::QualityEnds) => {
-                return Err(Ending::malformed("a quality update".to_owned()));
+                return Err(StreamClose::malformed("a quality update".to_owned()));
             }
             "UnsubscribeStream" => {
                 let stream = text(fields, "stream_id");
-                context.store.unsubscribe(who.meeting, &who.user, stream);
+                context
+                    .store
+                    .unsubscribe(member.meeting, &member.user, stream);
             }
             // Nothing is made of how a stream is received.
             "StreamQualityUpdate" => {}
             // The reader knows no others.
-            other => return Err(Ending::malformed(format!("{other} of a client"))),
+            other => return Err(StreamClose::malformed(format!("{other} of a client"))),
         }
         Ok(())
     }
@@ -305,7 +306,7 @@ impl Controller {
     fn publish(
         &mut self,
         of: SessionKey,
-        who: &Who,
+        member: &Member,
         fields: &Map<String, Value>,
         context: &mut Context<'_>,
     ) {
@@ -323,24 +324,30 @@ impl Controller {
             id: id.clone(),
             fields: fields.clone(),
         };
-        let mut published = context.store.publish(who.meeting, &who.user, stream);
-        if published.is_ok() && !has_room(context, who.meeting) {
-            context.store.unpublish(who.meeting, &who.user, &id);
-            published = Err(NotDone::TooMany);
+        let mut published = context.store.publish(member.meeting, &member.user, stream);
+        if published.is_ok() && !has_room(context, member.meeting) {
+            context.store.unpublish(member.meeting, &member.user, &id);
+            published = Err(StreamError::TooMany);
         }
-        let news = json!({ "participant_id": who.id.to_string(), "stream": fields });
+        let news = json!({ "participant_id": member.id.to_string(), "stream": fields });
         let news = message("StreamPublished", news);
         match published {
             // DT-S-09
-            Err(NotDone::Name) if self.conflicts(who, &id, context) => {
-                self.conflict(of, who, &news, context);
+            Err(StreamError::Name) if self.conflicts(member, &id, context) => {
+                self.conflict(of, member, &news, context);
             }
-            Ok(()) | Err(NotDone::Name) => {
+            Ok(()) | Err(StreamError::Name) => {
                 if !self.lacks(Deviation::PublisherUntold) {
                     self.send(of, &news, context);
                 }
                 if !self.lacks(Deviation::OthersUntold) {
-                    self.tell_others(of, who.meeting, &news, Deviation::StreamToldToAll, context);
+                    self.broadcast(
+                        of,
+                        member.meeting,
+                        &news,
+                        Deviation::StreamToldToAll,
+                        context,
+                    );
                 }
             }
             Err(not_done) => self.decline(of, not_done, context),
@@ -350,44 +357,49 @@ impl Controller {
     fn subscribe(
         &mut self,
         of: SessionKey,
-        who: &Who,
+        member: &Member,
         fields: &Map<String, Value>,
         context: &mut Context<'_>,
     ) {
         let stream = text(fields, "stream_id");
-        match context.store.subscribe(who.meeting, &who.user, stream) {
+        match context
+            .store
+            .subscribe(member.meeting, &member.user, stream)
+        {
             // DT-S-10
             Ok(()) => self.subscribed(of, stream, context),
-            Err(NotDone::Name) if self.lacks(Deviation::AnySubscribed) => {
+            Err(StreamError::Name) if self.lacks(Deviation::AnySubscribed) => {
                 self.subscribed(of, stream, context);
             }
             Err(not_done) => self.decline(of, not_done, context),
         }
     }
 
-    fn decline(&mut self, of: SessionKey, why: NotDone, context: &mut Context<'_>) {
+    fn decline(&mut self, of: SessionKey, why: StreamError, context: &mut Context<'_>) {
         match why {
-            NotDone::Name => self.refuse(of, ErrorCode::NotFound, "No such stream", context),
-            NotDone::TooMany => {
+            StreamError::Name => self.refuse(of, ErrorCode::NotFound, "No such stream", context),
+            StreamError::TooMany => {
                 let why = format!("No more than {MOST_STREAMS} streams, or fewer long ones");
                 self.refuse(of, ErrorCode::CapacityExceeded, &why, context);
             }
-            NotDone::NotThere => self.refuse(of, ErrorCode::NotFound, "Not joined", context),
+            StreamError::NotInMeeting => {
+                self.refuse(of, ErrorCode::NotFound, "Not joined", context)
+            }
         }
     }
 
     fn refuse(&mut self, of: SessionKey, code: ErrorCode, why: &str, context: &mut Context<'_>) {
-        let is_joined = self.sessions.get(&of).is_some_and(|it| it.who.is_some());
+        let is_joined = self.sessions.get(&of).is_some_and(|it| it.member.is_some());
         let (code, why) = self.settings.without.refusal(code, why, is_joined);
         *self.counters.errors.entry(code.name()).or_default() += 1;
-        if let Some(signaling) = self.sessions.get(&of).filter(|it| it.who.is_none()) {
+        if let Some(signaling) = self.sessions.get(&of).filter(|it| it.member.is_none()) {
             signaling.measures.failed(code.name());
         }
         self.send(of, &error(code, why), context);
     }
 
     /// INVALID_REQUEST, and the stream is closed (DT-S-04, DT-S-11).
-    fn break_off(&mut self, of: SessionKey, ending: &Ending, context: &mut Context<'_>) {
+    fn break_off(&mut self, of: SessionKey, ending: &StreamClose, context: &mut Context<'_>) {
         let how = self.settings.without.breaks_off(ending.is_first);
         if let Some(code) = how.code {
             self.refuse(of, code, &ending.why, context);
@@ -415,7 +427,7 @@ impl Controller {
     /// A participant is gone, if it was there.
     fn leave(&mut self, of: SessionKey, reason: LeaveReason, context: &mut Context<'_>) {
         let signaling = self.sessions.get_mut(&of);
-        let Some(who) = signaling.and_then(|signaling| signaling.who.take()) else {
+        let Some(member) = signaling.and_then(|signaling| signaling.member.take()) else {
             return;
         };
         *self.counters.left.entry(reason.name()).or_default() += 1;
@@ -424,21 +436,21 @@ impl Controller {
         }
         let lost = (reason == LeaveReason::ConnectionLost).then_some(context.at);
         if !self.lacks(Deviation::PlaceIsKept) {
-            context.store.leave(who.meeting, &who.user, lost);
+            context.store.leave(member.meeting, &member.user, lost);
         }
         let (reason, times) = self.settings.without.leaving(reason);
-        let news = left(&who.id.to_string(), reason);
+        let news = left(&member.id.to_string(), reason);
         let to_all = match lost {
             Some(_) => Deviation::LossToldToAll,
             None => Deviation::LeavingToldToAll,
         };
         for _ in 0..times {
-            self.tell_others(of, who.meeting, &news, to_all, context);
+            self.broadcast(of, member.meeting, &news, to_all, context);
         }
     }
 
     /// Tells the others of a meeting; a twin that lacks `to_all` tells all others.
-    fn tell_others(
+    fn broadcast(
         &mut self,
         of: SessionKey,
         meeting: Uuid,
@@ -446,11 +458,10 @@ impl Controller {
         to_all: Deviation,
         context: &mut Context<'_>,
     ) {
-        let is_told = |who: &Who| who.meeting == meeting || self.lacks(to_all);
-        let others = self
-            .sessions
-            .iter()
-            .filter(|(key, signaling)| **key != of && signaling.who.as_ref().is_some_and(is_told));
+        let is_told = |member: &Member| member.meeting == meeting || self.lacks(to_all);
+        let others = self.sessions.iter().filter(|(key, signaling)| {
+            **key != of && signaling.member.as_ref().is_some_and(is_told)
+        });
         for key in others.map(|(key, _)| *key).collect::<Vec<_>>() {
             self.send(key, news, context);
         }
@@ -490,7 +501,7 @@ impl Controller {
     }
 }
 
-impl From<DecodeError> for Ending {
+impl From<DecodeError> for StreamClose {
     fn from(error: DecodeError) -> Self {
         Self::malformed(error.to_string())
     }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::super::messages::{ErrorCode, message, newcomer};
 use super::super::sessions::{Context, SessionKey};
 use super::super::token::{Claims, Usage};
-use super::{Controller, Deviation, Ending, Who};
+use super::{Controller, Deviation, Member, StreamClose};
 
 impl Controller {
     pub(super) const fn lacks(&self, deviation: Deviation) -> bool {
@@ -38,16 +38,16 @@ impl Controller {
         if self.lacks(Deviation::RefusedIsTold) {
             let news = json!({ "participant": newcomer(Uuid::max(), "refused") });
             let news = message("ParticipantJoined", news);
-            self.tell_others(of, meeting, &news, Deviation::JoinToldToAll, context);
+            self.broadcast(of, meeting, &news, Deviation::JoinToldToAll, context);
         }
     }
 
     /// DT-S-04: what comes first on a stream is no join.
-    pub(super) fn expects_a_join(&self, other: &str) -> Result<(), Ending> {
+    pub(super) fn expects_a_join(&self, other: &str) -> Result<(), StreamClose> {
         if self.lacks(Deviation::FirstPassedOver) {
             return Ok(());
         }
-        Err(Ending {
+        Err(StreamClose {
             why: format!("{other} without having joined"),
             is_first: true,
         })
@@ -60,22 +60,22 @@ impl Controller {
         malformed: DecodeError,
         context: &mut Context<'_>,
     ) {
-        let there = self.sessions.values().find_map(|it| it.who.as_ref());
+        let there = self.sessions.values().find_map(|it| it.member.as_ref());
         if let (Some(meeting), true) = (
-            there.map(|who| who.meeting),
+            there.map(|member| member.meeting),
             self.lacks(Deviation::CutJoins),
         ) {
             let news = json!({ "participant": newcomer(Uuid::max(), "") });
             let news = message("ParticipantJoined", news);
-            self.tell_others(of, meeting, &news, Deviation::JoinToldToAll, context);
+            self.broadcast(of, meeting, &news, Deviation::JoinToldToAll, context);
         }
-        self.break_off(of, &Ending::from(malformed), context);
+        self.break_off(of, &StreamClose::from(malformed), context);
     }
 
     /// Whether a stream_id that somebody publishes must not be published (DT-S-09).
-    pub(super) fn conflicts(&self, who: &Who, stream: &str, context: &Context<'_>) -> bool {
-        let publisher = context.store.publisher(who.meeting, stream);
-        let is_own = publisher.is_some_and(|publisher| publisher.id == who.id);
+    pub(super) fn conflicts(&self, member: &Member, stream: &str, context: &Context<'_>) -> bool {
+        let publisher = context.store.publisher(member.meeting, stream);
+        let is_own = publisher.is_some_and(|publisher| publisher.id == member.id);
         !(self.lacks(Deviation::SameAgain) || !is_own && self.lacks(Deviation::SameOfAnother))
     }
 
@@ -83,12 +83,18 @@ impl Controller {
     pub(super) fn conflict(
         &mut self,
         of: SessionKey,
-        who: &Who,
+        member: &Member,
         news: &[u8],
         context: &mut Context<'_>,
     ) {
         if self.lacks(Deviation::SameIsTold) {
-            self.tell_others(of, who.meeting, news, Deviation::StreamToldToAll, context);
+            self.broadcast(
+                of,
+                member.meeting,
+                news,
+                Deviation::StreamToldToAll,
+                context,
+            );
         }
         if !self.lacks(Deviation::SameIsUnanswered) {
             let why = "The stream is published already";
@@ -138,7 +144,7 @@ impl Controller {
     }
 }
 
-impl Ending {
+impl StreamClose {
     pub(super) const fn malformed(why: String) -> Self {
         Self {
             why,

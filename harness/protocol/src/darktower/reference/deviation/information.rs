@@ -21,7 +21,7 @@ impl Deviations {
     }
 
     /// What the join token says that is told.
-    pub(in super::super) fn told_token(self, mut claims: Claims) -> Claims {
+    pub(in super::super) fn issued_token(self, mut claims: Claims) -> Claims {
         if self.has(Deviation::OtherMeetingsToken) {
             claims.mid = next(&claims.mid);
         }
@@ -69,7 +69,7 @@ impl Deviations {
     }
 
     /// What signs the tokens that a service hands out; a twin that lacks `shared` has its own secret for that.
-    pub(in super::super) fn signs(self, secret: &Secret, shared: Deviation) -> Secret {
+    pub(in super::super) fn signing_secret(self, secret: &Secret, shared: Deviation) -> Secret {
         match self.has(shared) {
             true => Secret::new("another secret"),
             false => secret.clone(),
@@ -77,7 +77,7 @@ impl Deviations {
     }
 
     /// When a token expires, as an answer says it, in seconds.
-    pub(in super::super) const fn told_expiry(self, expiry: u64) -> u64 {
+    pub(in super::super) const fn issued_expiry(self, expiry: u64) -> u64 {
         match self.has(Deviation::LateExpiry) {
             true => expiry.saturating_add(3_600),
             false => expiry,

@@ -207,7 +207,7 @@ impl Deviations {
     }
 
     /// How often who joins is told of it, and each of the others.
-    pub(in super::super) fn told_of_a_join(self) -> (usize, usize) {
+    pub(in super::super) fn join_announcements(self) -> (usize, usize) {
         let others = [(Deviation::JoinIsUntold, 0), (Deviation::JoinToldTwice, 2)];
         let others = others.into_iter().find(|(fault, _)| self.has(*fault));
         let itself = usize::from(self.has(Deviation::JoinToldToItself));

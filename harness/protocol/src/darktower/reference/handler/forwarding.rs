@@ -2,8 +2,10 @@
 
 use uuid::Uuid;
 
-use super::super::sessions::{Context, Outgoing, SessionKey};
-use super::{Deviation, Forwarded, Handler, Header, Incoming, MOST_WAITING, Source, State, Who};
+use super::super::sessions::{Context, SendStream, SessionKey};
+use super::{
+    Deviation, Forwarded, Handler, Header, Identity, Incoming, MOST_WAITING, Source, State,
+};
 use crate::darktower::StreamCode;
 use crate::streams::StreamId;
 
@@ -13,15 +15,15 @@ impl Handler {
         &mut self,
         of: SessionKey,
         stream: StreamId,
-        who: &Who,
+        identity: &Identity,
         name: &str,
         context: &mut Context<'_>,
     ) {
-        if !self.may_send(who, name, context) {
+        if !self.may_send(identity, name, context) {
             let code = StreamCode::AuthenticationFailed;
             return self.refuse(of, stream, code, context);
         }
-        let old = self.live(who.meeting, name).map(|(source, _)| source);
+        let old = self.live(identity.meeting, name).map(|(source, _)| source);
         let old: Vec<_> = old.filter(|source| *source != (of, stream)).collect();
         for (of, stream) in old {
             if let Some(session) = self.sessions.get_mut(&of) {
@@ -34,23 +36,26 @@ impl Handler {
     }
 
     /// Whether a stream is not somebody else's.
-    fn may_send(&self, who: &Who, name: &str, context: &Context<'_>) -> bool {
-        if who.is_stranger() && self.lacks(Deviation::EarlyForwarded) {
+    fn may_send(&self, identity: &Identity, name: &str, context: &Context<'_>) -> bool {
+        if identity.is_stranger() && self.lacks(Deviation::EarlyForwarded) {
             return true;
         }
-        match context.store.publisher(who.meeting, name) {
-            Some(publisher) => publisher.user == who.user,
+        match context.store.publisher(identity.meeting, name) {
+            Some(publisher) => publisher.user == identity.user,
             None => self
-                .live(who.meeting, name)
-                .all(|(_, user)| user == who.user),
+                .live(identity.meeting, name)
+                .all(|(_, user)| user == identity.user),
         }
     }
 
     /// The sources of this name in a meeting, and whose they are.
     fn live(&self, meeting: Uuid, name: &str) -> impl Iterator<Item = (Source, &str)> {
         let sessions = self.sessions.iter().filter_map(move |(of, session)| {
-            let who = session.who.as_ref().filter(|who| who.meeting == meeting)?;
-            Some((*of, session, who.user.as_str()))
+            let identity = session
+                .identity
+                .as_ref()
+                .filter(|identity| identity.meeting == meeting)?;
+            Some((*of, session, identity.user.as_str()))
         });
         sessions.flat_map(move |(of, session, user)| {
             let named = session
@@ -70,18 +75,20 @@ impl Handler {
     fn subscription(
         &self,
         of: SessionKey,
-        from: (SessionKey, &Who),
+        from: (SessionKey, &Identity),
         name: &str,
         context: &Context<'_>,
     ) -> Option<u64> {
-        let who = self.sessions.get(&of)?.who.as_ref()?;
-        if who.meeting != from.1.meeting {
+        let identity = self.sessions.get(&of)?.identity.as_ref()?;
+        if identity.meeting != from.1.meeting {
             return None;
         }
         if self.settings.forwards_all {
             return (of != from.0).then_some(0);
         }
-        let participant = context.store.participant(who.meeting, &who.user)?;
+        let participant = context
+            .store
+            .participant(identity.meeting, &identity.user)?;
         let unasked = match of == from.0 {
             true => self.lacks(Deviation::PublisherGetsBack),
             false => {
@@ -96,7 +103,7 @@ impl Handler {
     pub(super) fn forward(
         &mut self,
         source: Source,
-        who: &Who,
+        identity: &Identity,
         header: &Header,
         (frame, may_begin): (&[u8], bool),
         context: &mut Context<'_>,
@@ -107,7 +114,7 @@ impl Handler {
         let without = self.settings.without;
         let keys: Vec<_> = self.sessions.keys().copied().collect();
         for of in keys {
-            let wanted = self.subscription(of, (source.0, who), &header.name, context);
+            let wanted = self.subscription(of, (source.0, identity), &header.name, context);
             let Some(session) = self.sessions.get_mut(&of) else {
                 continue;
             };
@@ -138,7 +145,7 @@ impl Handler {
                     let Some(stream) = context.sessions.open(of) else {
                         continue;
                     };
-                    let mut outgoing = Outgoing::new(of, stream);
+                    let mut outgoing = SendStream::new(of, stream);
                     outgoing.send(context, &without.header(&header.bytes));
                     session.copies.insert(
                         stream,
@@ -178,12 +185,12 @@ impl Handler {
     /// An audio frame in a datagram goes on in datagrams (DT-M-14).
     pub(super) fn forward_datagram(
         &mut self,
-        (from, who): (SessionKey, &Who),
+        (from, identity): (SessionKey, &Identity),
         name: &str,
         bytes: &[u8],
         context: &mut Context<'_>,
     ) {
-        if !self.may_send(who, name, context) || self.lacks(Deviation::DatagramDropped) {
+        if !self.may_send(identity, name, context) || self.lacks(Deviation::DatagramDropped) {
             return;
         }
         let bytes = self.settings.without.datagram(bytes);
@@ -191,7 +198,10 @@ impl Handler {
         self.go(from, State::Active, "media came", context);
         let keys: Vec<_> = self.sessions.keys().copied().collect();
         for of in keys {
-            if self.subscription(of, (from, who), name, context).is_some() {
+            if self
+                .subscription(of, (from, identity), name, context)
+                .is_some()
+            {
                 context.sessions.datagram(of, bytes);
                 self.counters.copies += 1;
                 self.go(of, State::Active, "media goes to it", context);

@@ -20,7 +20,7 @@ use uuid::Uuid;
 use super::deviation::{Deviation, Deviations};
 use super::measures::{Ended, Measures};
 use super::messages::{LENGTH, text};
-use super::sessions::{Context, Departure, Outgoing, SessionKey};
+use super::sessions::{Context, SendStream, SessionEnd, SessionKey};
 use super::settings::{Place, Service};
 use super::token::Secret;
 use crate::darktower::frame::FRAME;
@@ -76,10 +76,9 @@ pub struct HandlerCounters {
 #[derive(Debug)]
 struct Session {
     state: State,
-    who: Option<Who>,
+    identity: Option<Identity>,
     /// What the other side sends.
     incoming: BTreeMap<StreamId, Incoming>,
-    /// What it gets.
     copies: BTreeMap<StreamId, Forwarded>,
     /// Sources of which it left too much unread, and in which subscription.
     unread: BTreeMap<Source, u64>,
@@ -95,7 +94,7 @@ enum State {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Who {
+struct Identity {
     meeting: Uuid,
     user: String,
     jti: String,
@@ -127,7 +126,7 @@ struct Header {
 struct Forwarded {
     source: Source,
     subscription: u64,
-    outgoing: Outgoing,
+    outgoing: SendStream,
     /// What a faulty twin keeps for later.
     held: Vec<u8>,
 }
@@ -176,7 +175,7 @@ impl Handler {
     pub fn opened(&mut self, of: SessionKey, began: Duration, context: &mut Context<'_>) {
         let session = Session {
             state: State::Authenticating,
-            who: None,
+            identity: None,
             incoming: BTreeMap::new(),
             copies: BTreeMap::new(),
             unread: BTreeMap::new(),
@@ -245,11 +244,13 @@ impl Handler {
         let Some(session) = self.sessions.get(&of) else {
             return;
         };
-        match (session.who.clone(), audio_frame(bytes)) {
+        match (session.identity.clone(), audio_frame(bytes)) {
             // DT-M-14
-            (Some(who), Some(name)) => self.forward_datagram((of, &who), &name, bytes, context),
+            (Some(identity), Some(name)) => {
+                self.forward_datagram((of, &identity), &name, bytes, context)
+            }
             // What is neither a frame nor a word is dropped.
-            (who, _) => {
+            (identity, _) => {
                 let Ok(auth) = Envelope::MediaAuth.decode(bytes, 0) else {
                     return;
                 };
@@ -257,11 +258,12 @@ impl Handler {
                 if token.is_empty() || self.lacks(Deviation::NoDatagramResult) {
                     return;
                 }
-                let answer = match who.filter(|who| self.is_token_of(who, token, context)) {
-                    // The answer may be lost on its way, and is asked for again.
-                    Some(who) => accepted(&participant_id(&who, context)),
-                    None => self.authenticate(of, token, context).0,
-                };
+                let answer =
+                    match identity.filter(|identity| self.is_token_of(identity, token, context)) {
+                        // The answer may be lost on its way, and is asked for again.
+                        Some(identity) => accepted(&participant_id(&identity, context)),
+                        None => self.authenticate(of, token, context).0,
+                    };
                 let answer = answer.get(LENGTH..).unwrap_or_default();
                 context.sessions.datagram(of, answer);
             }
@@ -269,13 +271,13 @@ impl Handler {
     }
 
     /// A session is over.
-    pub fn closed(&mut self, of: SessionKey, how: Departure, context: &mut Context<'_>) {
+    pub fn closed(&mut self, of: SessionKey, how: SessionEnd, context: &mut Context<'_>) {
         let Some(session) = self.sessions.remove(&of) else {
             return;
         };
         let code = match how {
-            Departure::Clean => None,
-            Departure::Lost => {
+            SessionEnd::Clean => None,
+            SessionEnd::Lost => {
                 session.measures.failed("CONNECTION_LOST");
                 Some(StreamCode::InternalError)
             }
@@ -314,7 +316,7 @@ impl Handler {
         let Some(session) = self.sessions.get_mut(&of) else {
             return;
         };
-        let is_known = session.who.is_some();
+        let is_known = session.identity.is_some();
         match session.incoming.get_mut(&stream) {
             None => {}
             Some(Incoming::New(first)) => {
@@ -324,7 +326,7 @@ impl Handler {
                 };
                 let incoming = match (*start, is_known) {
                     (MAGIC, false) if self.settings.without.has(Deviation::EarlyForwarded) => {
-                        session.who = Some(Who::stranger());
+                        session.identity = Some(Identity::stranger());
                         Incoming::media()
                     }
                     (MAGIC, true) => Incoming::media(),
@@ -426,22 +428,28 @@ impl Handler {
         let Some(session) = self.sessions.get_mut(&of) else {
             return;
         };
-        let (Some(Incoming::Media { header, .. }), Some(who)) =
-            (session.incoming.get_mut(&stream), &session.who)
+        let (Some(Incoming::Media { header, .. }), Some(identity)) =
+            (session.incoming.get_mut(&stream), &session.identity)
         else {
             return;
         };
         match piece {
             Piece::Header(came) => {
-                let who = who.clone();
+                let identity = identity.clone();
                 *header = Some(came.clone());
-                self.begins(of, stream, &who, &came.name, context);
+                self.begins(of, stream, &identity, &came.name, context);
             }
             Piece::Frame(bytes, timestamp, may_begin) => {
                 session.measures.forwarded(timestamp, context.at);
-                if let (Some(header), who) = (header.clone(), who.clone()) {
+                if let (Some(header), identity) = (header.clone(), identity.clone()) {
                     self.counters.frames += 1;
-                    self.forward((of, stream), &who, &header, (&bytes, may_begin), context);
+                    self.forward(
+                        (of, stream),
+                        &identity,
+                        &header,
+                        (&bytes, may_begin),
+                        context,
+                    );
                 }
             }
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::sessions::{Context, SessionKey};
 use super::super::settings::MEETING;
 use super::super::token::{Claims, TOKEN_LIFETIME, Usage};
-use super::{Deviation, Forwarded, Handler, Incoming, Who};
+use super::{Deviation, Forwarded, Handler, Identity, Incoming};
 use crate::darktower::{MediaReader, StreamCode};
 use crate::streams::StreamId;
 
@@ -24,8 +24,8 @@ impl Handler {
 
     /// Whether a token is not used already (DT-M-02).
     pub(super) fn may_use(&self, claims: &Claims, context: &mut Context<'_>) -> bool {
-        let is_same = |who: &Who| who.user == claims.sub;
-        let mut known = self.sessions.values().filter_map(|it| it.who.as_ref());
+        let is_same = |identity: &Identity| identity.user == claims.sub;
+        let mut known = self.sessions.values().filter_map(|it| it.identity.as_ref());
         let is_second = self.lacks(Deviation::OneOfAUser) && known.any(is_same);
         let is_first = context.store.use_token(claims, context.at);
         (is_first || self.lacks(Deviation::UsedAgain)) && !is_second
@@ -86,7 +86,7 @@ impl Handler {
 /// Bytes that a faulty twin does not like to wait.
 const MUCH: usize = 1 << 18;
 
-impl Who {
+impl Identity {
     /// Nobody that is known.
     pub(super) const fn stranger() -> Self {
         Self {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::sessions::{Departure, Sessions as _};
+use super::super::sessions::{SessionEnd, Sessions as _};
 use super::Server;
 use crate::darktower::StreamCode;
 use crate::machine::Outcome;
@@ -63,7 +63,7 @@ impl Server {
                         code: WebCode::NoError.number(),
                         reason: "the server ends".to_owned(),
                     });
-                    self.gone(at, connection, Departure::Clean, Outcome::Completed);
+                    self.gone(at, connection, SessionEnd::Clean, Outcome::Completed);
                 }
             }
             None => {}

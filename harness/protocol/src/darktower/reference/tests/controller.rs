@@ -77,7 +77,7 @@ impl Rig {
         self.on(n, OnStream::Bytes(&framed(frame, fields)));
     }
 
-    fn close(&mut self, n: u64, how: Departure) {
+    fn close(&mut self, n: u64, how: SessionEnd) {
         let before = self.recorder.order.len();
         self.with(|controller, context| controller.closed(session(n), how, context));
         self.take_writes(before);
@@ -212,7 +212,7 @@ fn a_full_meeting_has_its_capacity_exceeded_until_somebody_leaves() {
     rig.open(3);
     rig.say(3, "JoinRequest", join_request("d"));
     assert_eq!(rig.error(3), "CAPACITY_EXCEEDED");
-    rig.close(0, Departure::Clean);
+    rig.close(0, SessionEnd::Clean);
     rig.say(3, "JoinRequest", join_request("d"));
     assert_eq!(rig.frames(3), ["ErrorMessage", "JoinResponse"]);
 }
@@ -317,16 +317,16 @@ fn a_stream_is_subscribed_to_while_somebody_publishes_it() {
         "StreamQualityUpdate",
         json!({ "stream_id": "s", "packet_loss": "NaN" }),
     );
-    rig.close(0, Departure::Clean);
+    rig.close(0, SessionEnd::Clean);
     rig.say(1, "SubscribeStream", json!({ "stream_id": "s" }));
     assert_eq!(rig.error(1), "NOT_FOUND");
 }
 
 #[rstest]
-#[case::clean(Departure::Clean, "VOLUNTARY", false)]
-#[case::lost(Departure::Lost, "CONNECTION_LOST", true)]
+#[case::clean(SessionEnd::Clean, "VOLUNTARY", false)]
+#[case::lost(SessionEnd::Lost, "CONNECTION_LOST", true)]
 fn the_others_hear_why_somebody_left_and_who_was_lost_keeps_its_id_for_30_seconds(
-    #[case] how: Departure,
+    #[case] how: SessionEnd,
     #[case] reason: &str,
     #[case] keeps: bool,
 ) {
@@ -357,7 +357,7 @@ fn the_end_of_its_stream_is_a_clean_close() {
     rig.on(1, OnStream::Fin);
     assert_eq!(rig.answers(0).pop().unwrap().fields["reason"], "VOLUNTARY");
     assert!(rig.stream(1).has_fin);
-    rig.close(1, Departure::Clean);
+    rig.close(1, SessionEnd::Clean);
     assert_eq!(rig.frames(0).len(), 3);
     rig.on(0, OnStream::Bytes(&[0, 0]));
     rig.on(0, OnStream::Fin);
@@ -373,7 +373,7 @@ fn a_user_that_joins_anew_before_it_was_missed_takes_its_place_under_the_same_id
     assert!(rig.stream(1).has_fin);
     let frames = rig.frames(0);
     assert_eq!(frames[2..], ["ParticipantLeft", "ParticipantJoined"]);
-    rig.close(1, Departure::Lost);
+    rig.close(1, SessionEnd::Lost);
     assert_eq!(rig.frames(0).len(), 4);
 }
 
@@ -382,7 +382,7 @@ fn states_go_from_disconnected_to_disconnected_by_their_names() {
     let mut rig = Rig::new();
     rig.join(0, "a");
     rig.on(0, OnStream::Fin);
-    rig.close(0, Departure::Clean);
+    rig.close(0, SessionEnd::Clean);
     let states: Vec<_> = rig
         .recorder
         .transitions
@@ -431,7 +431,7 @@ fn who_does_not_read_is_not_read_and_is_gone_when_too_much_waits_for_it() {
     while rig.recorder.closed.is_empty() && n < 1_000 {
         rig.open(n);
         rig.say(n, "JoinRequest", request.clone());
-        rig.close(n, Departure::Clean);
+        rig.close(n, SessionEnd::Clean);
         n += 1;
         if n == 10 {
             let reads = |n| rig.controller.reads(session(n), SIGNALING);

@@ -5,7 +5,7 @@ use super::*;
 use crate::vocabulary::{Vocabulary, WordError};
 
 mod start3;
-use start3::parameters;
+use self::start3::parameters;
 
 fn encode(frame: &str, fields: Value) -> Result<Vec<u8>, WordError> {
     let Value::Object(fields) = fields else {

@@ -46,10 +46,10 @@ const OVERTAKEN: Duration = Duration::from_secs(1);
 /// 10 s after the first of it, those of earlier handshakes of the tuple included; what was begun before may be ended.
 /// Whoever breaks MS-H-15 for long breaks it too.
 #[derive(Debug, Default)]
-pub(crate) struct Early {
+pub(crate) struct EarlyMedia {
     is_named: bool,
     first: Option<First>,
-    spent: Option<Spent>,
+    spent: Option<UnconfirmedMedia>,
     was_used: bool,
     /// Media came after the confirmation too.
     went_on: bool,
@@ -57,7 +57,7 @@ pub(crate) struct Early {
 
 /// Media that went to a tuple without a confirmation.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Spent {
+pub(crate) struct UnconfirmedMedia {
     since: Moment,
     payload: u64,
     /// With the headers of its datagrams.
@@ -79,7 +79,7 @@ struct First {
     is_overtaking: bool,
 }
 
-impl Early {
+impl EarlyMedia {
     /// Whether the session was named before its ACK: it streams optimistically.
     pub(crate) const fn is_named(&self) -> bool {
         self.is_named
@@ -148,9 +148,9 @@ impl Early {
                 is_overtaking: !is_answered && scope.is_on_the_path(),
             });
         }
-        let is_past = |spent: &Spent| scope.now.is_past(&spent.since, PERIOD);
+        let is_past = |spent: &UnconfirmedMedia| scope.now.is_past(&spent.since, PERIOD);
         let spent = self.spent.filter(|spent| !is_past(spent));
-        let spent = self.spent.insert(spent.unwrap_or(Spent {
+        let spent = self.spent.insert(spent.unwrap_or(UnconfirmedMedia {
             since: scope.now,
             payload: 0,
             bytes: 0,
@@ -169,7 +169,7 @@ impl Early {
     /// Judges how much went out so far.
     pub(super) fn amount(&self, scope: &mut Scope<'_>) {
         scope.exercised(Rule::H22);
-        if let Some(Spent { payload, .. }) = self
+        if let Some(UnconfirmedMedia { payload, .. }) = self
             .spent
             .filter(|spent| spent.is_over && !spent.may_be_confirmed)
         {
@@ -189,14 +189,14 @@ impl Early {
         };
         let gap = scope.now.since(&first.at).unwrap_or_default();
         if scope.is_on_the_path() {
-            first.tell(gap <= OVERTAKEN, scope);
+            first.report(gap <= OVERTAKEN, scope);
         } else if gap > INSTANT {
-            first.tell(false, scope);
+            first.report(false, scope);
         }
     }
 
     /// What went out before the confirmation of this handshake and of those before it on the tuple.
-    pub(crate) const fn spent(&self) -> Option<Spent> {
+    pub(crate) const fn spent(&self) -> Option<UnconfirmedMedia> {
         self.spent
     }
 
@@ -208,7 +208,7 @@ impl Early {
     }
 
     /// That much went to the tuple before.
-    pub(crate) fn goes_on_after(&mut self, before: Option<Spent>) {
+    pub(crate) fn goes_on_after(&mut self, before: Option<UnconfirmedMedia>) {
         self.spent = self.spent.or(before);
     }
 
@@ -239,20 +239,20 @@ impl Early {
             .first
             .take_if(|first| scope.now.is_past(&first.at, patience))
         {
-            first.tell(false, scope);
+            first.report(false, scope);
         }
     }
 
     /// The handshake is over without one.
     pub(super) fn close(&mut self, scope: &mut Scope<'_>) {
         if let Some(first) = self.first.take() {
-            first.tell(true, scope);
+            first.report(true, scope);
         }
     }
 }
 
 impl First {
-    fn tell(self, is_doubtful: bool, scope: &mut Scope<'_>) {
+    fn report(self, is_doubtful: bool, scope: &mut Scope<'_>) {
         let want = match self.rule {
             Rule::H16 => "connection-id with the assigned id before any media",
             Rule::S04 => "no media before a matching START_CONFIRM",

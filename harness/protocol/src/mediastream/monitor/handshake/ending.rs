@@ -18,7 +18,7 @@ use crate::requirement::Role;
 /// on its way before may still come. One with code 7 ends nothing, nor does one with another StreamId or
 /// other nonces, as code 9 has it.
 #[derive(Debug, Default)]
-pub(super) struct Ending {
+pub(super) struct SessionErrors {
     /// Datagrams that a party may still answer by an ERROR.
     provoked: [u32; 2],
     /// When a party last got an ERROR.
@@ -36,7 +36,7 @@ struct End {
     is_certain: bool,
 }
 
-impl Ending {
+impl SessionErrors {
     /// A datagram went to `party` which it may answer by an ERROR.
     pub(super) const fn provoked(&mut self, party: Role) {
         let count = &mut self.provoked[party as usize];

@@ -21,39 +21,39 @@ use super::view::{ControlView, Media};
 use crate::StreamParameters;
 use crate::mediastream::frame::ConnectionId;
 use crate::requirement::Role;
-use early::Early;
-pub(super) use early::Spent;
-use repeated::{Form, Repeated, SENDS, print};
+use early::EarlyMedia;
+pub(super) use early::UnconfirmedMedia;
+use repeated::{RepeatedForm, Retransmissions, SENDS, print};
 pub(super) use start_ack::Mark;
 pub(super) use start3::Start3;
 pub(super) use three_way::{Answer, Offered};
 
 /// What is sent again in an exchange.
-struct Forms {
-    request: Form,
-    answer: Form,
+struct RepeatedForms {
+    request: RepeatedForm,
+    answer: RepeatedForm,
 }
 
-static THREE_WAY: Forms = Forms {
-    request: Form {
+static THREE_WAY: RepeatedForms = RepeatedForms {
+    request: RepeatedForm {
         name: "SYN",
         awaits: "SYN-ACK",
         rule: Rule::H03,
     },
-    answer: Form {
+    answer: RepeatedForm {
         name: "SYN-ACK",
         awaits: "ACK",
         rule: Rule::H18,
     },
 };
 
-static START3: Forms = Forms {
-    request: Form {
+static START3: RepeatedForms = RepeatedForms {
+    request: RepeatedForm {
         name: "START",
         awaits: "START_ACK",
         rule: Rule::S08,
     },
-    answer: Form {
+    answer: RepeatedForm {
         name: "START_ACK",
         awaits: "START_CONFIRM",
         rule: Rule::S13,
@@ -64,7 +64,7 @@ static START3: Forms = Forms {
 #[derive(Debug, Default)]
 pub(super) struct Handshake {
     /// The request and its copies; `None` if the capture does not show it.
-    pub(super) request: Option<Repeated>,
+    pub(super) request: Option<Retransmissions>,
     /// What tells the request from others.
     print: u64,
     /// Requests, copies included, less answers that may answer one.
@@ -72,7 +72,7 @@ pub(super) struct Handshake {
     /// When the first answer came, of any kind in 3.2.
     pub(super) answered: Option<Moment>,
     /// The first answer that wants a confirmation, and its copies.
-    pub(super) waiting: Option<Repeated>,
+    pub(super) waiting: Option<Retransmissions>,
     /// When the matching confirmation came.
     pub(super) confirmed: Option<Moment>,
     /// It came when the responder may have dropped the session, or ended it, and no media since shows that it
@@ -81,7 +81,7 @@ pub(super) struct Handshake {
     /// What answered may be a copy of the answer of the session before, whose stream is over: a
     /// confirmation may be that one's, and start nothing.
     pub(super) may_be_over: bool,
-    pub(super) early: Early,
+    pub(super) early: EarlyMedia,
     /// The last START token that may open the next session, or be nothing (MS-L-04): what follows tells.
     pub(super) token: Option<Moment>,
 
@@ -105,9 +105,9 @@ pub(super) struct Handshake {
 
 impl Handshake {
     /// One that begins with this request.
-    fn asked(forms: &'static Forms, view: &ControlView<'_>, scope: &Scope<'_>) -> Self {
+    fn asked(forms: &'static RepeatedForms, view: &ControlView<'_>, scope: &Scope<'_>) -> Self {
         Self {
-            request: Some(Repeated::new(&forms.request, &scope.now)),
+            request: Some(Retransmissions::new(&forms.request, &scope.now)),
             print: print(view.bytes),
             unanswered: 1,
             ..Self::default()
@@ -149,7 +149,7 @@ impl Handshake {
     }
 
     /// What went out before a confirmation that surely came in time.
-    pub(super) fn unconfirmed(&self) -> Option<Spent> {
+    pub(super) fn unconfirmed(&self) -> Option<UnconfirmedMedia> {
         let is_unsure = self.confirmed.is_none() || self.is_confirm_late;
         self.early.spent().filter(|_| is_unsure)
     }
@@ -297,7 +297,7 @@ impl Handshake {
         self.early.close(scope);
     }
 
-    const fn forms(&self) -> &'static Forms {
+    const fn forms(&self) -> &'static RepeatedForms {
         match self.start3 {
             Some(_) => &START3,
             None => &THREE_WAY,
@@ -327,7 +327,7 @@ impl Handshake {
     fn wait(&mut self, is_answer: bool, scope: &mut Scope<'_>) {
         let is_judged = self.request.is_some() && !is_answer;
         match &mut self.waiting {
-            None => self.waiting = Some(Repeated::new(&self.forms().answer, &scope.now)),
+            None => self.waiting = Some(Retransmissions::new(&self.forms().answer, &scope.now)),
             Some(waiting) if is_judged => waiting.again(true, scope),
             // MS-H-18, MS-S-13: what answers a copy of the request changes no timer, unless it is the
             // repetition that was due just then.
@@ -342,7 +342,7 @@ impl Handshake {
     /// The answer that just came may be the first of a session under the same id, for the one before may
     /// have been dropped: its timers may have begun anew.
     pub(super) fn waits_anew(&mut self, scope: &Scope<'_>) {
-        let mut answer = Repeated::new(&self.forms().answer, &scope.now);
+        let mut answer = Retransmissions::new(&self.forms().answer, &scope.now);
         answer.is_by_timer = false;
         self.waiting = Some(answer);
     }

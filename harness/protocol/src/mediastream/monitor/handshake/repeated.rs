@@ -19,7 +19,7 @@ const AGE: Duration = Duration::from_secs(10);
 
 /// A form that is sent again.
 #[derive(Debug)]
-pub(super) struct Form {
+pub(super) struct RepeatedForm {
     pub(super) name: &'static str,
     /// The name of what ends the repetition.
     pub(super) awaits: &'static str,
@@ -37,8 +37,8 @@ pub(super) struct Form {
 /// comes when the repetition is due may be either: from then on a copy only may not be later than the
 /// longest interval. Under a flood of sessions nothing is missed (MS-H-19).
 #[derive(Debug, Clone)]
-pub(crate) struct Repeated {
-    form: &'static Form,
+pub(crate) struct Retransmissions {
+    form: &'static RepeatedForm,
     pub(crate) first: Moment,
     pub(crate) last: Moment,
     /// When that was due; what comes next may come so much sooner after one that was late.
@@ -48,8 +48,8 @@ pub(crate) struct Repeated {
     pub(crate) is_by_timer: bool,
 }
 
-impl Repeated {
-    pub(super) const fn new(form: &'static Form, now: &Moment) -> Self {
+impl Retransmissions {
+    pub(super) const fn new(form: &'static RepeatedForm, now: &Moment) -> Self {
         Self {
             form,
             first: *now,
@@ -62,7 +62,7 @@ impl Repeated {
 
     /// It came again, byte for byte if it `is_same`, and by its timers.
     pub(super) fn again(&mut self, is_same: bool, scope: &mut Scope<'_>) {
-        let Form { name, rule, .. } = *self.form;
+        let RepeatedForm { name, rule, .. } = *self.form;
         let window = self.window(scope);
         scope.exercised(rule);
         // MS-H-03, MS-H-18, MS-S-08, MS-S-13
@@ -89,7 +89,7 @@ impl Repeated {
     pub(super) fn changed(&self, scope: &mut Scope<'_>) {
         // MS-H-03, MS-S-08
         scope.breach_unless_network(self.form.rule, || {
-            let Form { name, .. } = self.form;
+            let RepeatedForm { name, .. } = self.form;
             let want = format!("the same {name} again, as in packet {}", self.first.packet);
             Evidence::new(want, "another one")
         });
@@ -119,7 +119,7 @@ impl Repeated {
 
     /// Time went on: a copy may be missing.
     pub(super) fn lapse(&self, scope: &mut Scope<'_>) {
-        let Form { name, awaits, rule } = self.form;
+        let RepeatedForm { name, awaits, rule } = self.form;
         let window = self.window(scope);
         let is_due = self.sends == 1 || (scope.settings.supervised && self.sends < SENDS);
         if is_due && self.is_by_timer && scope.now.is_past(&self.last, window.latest) {

@@ -1,7 +1,7 @@
 //! What stands in START and START_CONFIRM, and the START token between them: MS-S-01, MS-S-03 and MS-S-10
 //! of the initiator.
 
-use super::ending::Ending;
+use super::ending::SessionErrors;
 use super::repeated::GIVEN_UP;
 use super::start_ack::{Granted, timed_out};
 use super::{Handshake, START3};
@@ -28,7 +28,7 @@ pub(crate) struct Start3 {
     /// Its START_ACK is that of a session before, and may tell nothing of a new one (MS-S-11): whether
     /// the responder's timers run, and since when, is not known, nor how long it keeps the session.
     pub(super) goes_on: bool,
-    pub(super) ending: Ending,
+    pub(super) ending: SessionErrors,
 }
 
 impl Start3 {

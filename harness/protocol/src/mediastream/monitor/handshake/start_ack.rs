@@ -1,6 +1,6 @@
 //! What stands in START_ACK, and what follows from it: MS-S-02 and MS-S-13 of the responder.
 
-use super::repeated::{Repeated, SENDS, print};
+use super::repeated::{Retransmissions, SENDS, print};
 use super::{Handshake, Start3};
 use crate::StreamParameters;
 use crate::mediastream::frame::Start3 as Body;
@@ -265,7 +265,7 @@ fn fault(
 }
 
 /// MS-S-13, in a supervised capture: after the last START_ACK and its wait no ERROR with code 8.
-pub(super) fn lapse(waiting: &Repeated, scope: &mut Scope<'_>) {
+pub(super) fn lapse(waiting: &Retransmissions, scope: &mut Scope<'_>) {
     let window = Window::around(repetition(SENDS), scope.settings.tolerance);
     let is_due = scope.settings.supervised && waiting.is_by_timer && waiting.sends >= SENDS;
     if is_due && scope.now.is_past(&waiting.last, window.latest) {
@@ -283,7 +283,7 @@ pub(super) fn lapse(waiting: &Repeated, scope: &mut Scope<'_>) {
 /// The responder gave a half-open session up with ERROR 8.
 ///
 /// MS-S-13, in a supervised capture: before its third START_ACK, or too early after it.
-pub(super) fn timed_out(waiting: &Repeated, scope: &mut Scope<'_>) {
+pub(super) fn timed_out(waiting: &Retransmissions, scope: &mut Scope<'_>) {
     if !waiting.is_by_timer {
         return;
     }

@@ -12,7 +12,7 @@ pub(super) enum Hook {
     /// It takes a datagram otherwise.
     Taken(Flags, fn(&mut Passing)),
     /// It has another setting.
-    Told(fn(&mut Settings)),
+    Setting(fn(&mut Settings)),
     /// It repeats a frame otherwise.
     Repeats(Repeated, Waits),
     /// It sends a frame of media, by its number, at another time.

@@ -91,7 +91,7 @@ macro_rules! with_media {
         FirstUploadTakes = "MS-X-01/first" Responder: "the media of whatever client goes into the first upload",
         NobodyWaits = "MS-X-02": "a request for which no slot is free is forgotten",
         OneSlotMore = "MS-X-02/more": "there is one slot more"
-            => Told(|it| it.slots = it.slots.map(|slots| slots + 1)),
+            => Setting(|it| it.slots = it.slots.map(|slots| slots + 1)),
         AnySlotServes = "MS-X-02/role": "when a slot frees, a request is served that waits for the other role",
         SilentSinceJoin = "MS-X-02/since" Responder: "the buffer period of an upload runs from its JOIN on",
         EndCompletes = "MS-X-02/part" Responder: "a frame of an upload is complete with its last fragment",
@@ -100,7 +100,7 @@ macro_rules! with_media {
             => Taken(TOKEN, |it| it.end_if(it.known.session)),
         RolesMix = "MS-X-04/role": "a remote that is connected gets a slot of the other role, too",
         SilentTooSoon = "MS-X-05/early" Responder: "an upload is over after half a buffer period without media"
-            => Told(|it| it.buffer_period /= 2),
+            => Setting(|it| it.buffer_period /= 2),
         JoinRenames = "MS-X-04/name" Responder: "another JOIN of a client that uploads is answered by another id",
         SlotsAreLost = "MS-X-05": "the slot of a connection that closed is not free",
         AllFailTogether = "MS-X-07": "an upload that fails ends all streams",

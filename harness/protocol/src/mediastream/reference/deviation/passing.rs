@@ -23,7 +23,6 @@ pub(in super::super) struct Passing {
     pub(in super::super) bytes: Vec<u8>,
     /// Whom it comes from, or goes to.
     pub(in super::super) peer: SocketAddr,
-    /// It never arrives.
     pub(in super::super) is_lost: bool,
     /// Sent before it; of one that came, to its source, before the machine sees it.
     pub(in super::super) before: Vec<Vec<u8>>,
@@ -158,7 +157,6 @@ impl Passing {
         self.bytes.get(at).copied().unwrap_or_default()
     }
 
-    /// Changes a byte.
     pub(super) fn edit(&mut self, at: usize, change: impl Fn(u8) -> u8) {
         self.set(at, &[change(self.byte(at))]);
     }

@@ -131,10 +131,10 @@ macro_rules! with_start3 {
         AnyLength = "MS-S-14/length": "StreamLength of START_ACK is not looked at"
             => Taken(START_ACK, |it| it.strip(|of| of == kind::STREAM_LENGTH)),
         AnyDepth = "MS-S-14/depth": "BufferDepth of START_ACK is not looked at"
-            => Told(|it| it.buffer_depth = Some(1_000))
+            => Setting(|it| it.buffer_depth = Some(1_000))
             => Taken(START_ACK, |it| it.strip(|of| of == kind::BUFFER_DEPTH)),
         AnyMaxDatagram = "MS-S-14/datagram": "MaxDatagram of START_ACK is not looked at"
-            => Told(|it| it.tells_max_datagram = true)
+            => Setting(|it| it.tells_max_datagram = true)
             => Taken(START_ACK, |it| it.strip(|of| of == kind::MAX_DATAGRAM)),
         GrantMiscoded = "MS-S-14/code": "a parameter above what was asked gets ERROR 1"
             => Sent(ERROR, |it| it.set_code(ErrorCode::InvalidParameters, ErrorCode::Malformed)),

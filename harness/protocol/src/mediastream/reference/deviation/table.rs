@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::faults::*;
-use super::hook::Hook::{self, Ends, Paced, Repeats, Sent, Taken, Told, Uncounted};
+use super::hook::Hook::{self, Ends, Paced, Repeats, Sent, Taken, Setting, Uncounted};
 use super::hook::Repeated::{Start, StartAck, Syn, SynAck};
 use crate::machine::Outcome::Completed;
 use crate::mediastream::frame::tlv::kind;
@@ -160,13 +160,13 @@ with_start3! {
     StartRenames = "MS-L-04/name": "a START token on a tuple that streams is answered by another connection-id"
         => Taken(TOKEN, |it| if it.known.session && !it.known.pending { it.before.push(name(FIXED)) }),
     WaitsOn = "MS-L-05": "it waits for ever for something to come"
-        => Told(|it| it.buffer_period = Duration::from_hours(1)),
+        => Setting(|it| it.buffer_period = Duration::from_hours(1)),
     GivesUpEarly = "MS-L-05/early": "it waits for half of its buffer period"
-        => Told(|it| it.buffer_period /= 2),
+        => Setting(|it| it.buffer_period /= 2),
     GivesUpNear = "MS-L-05/near": "it waits for 94% of its buffer period"
-        => Told(|it| it.buffer_period = it.buffer_period * 94 / 100),
+        => Setting(|it| it.buffer_period = it.buffer_period * 94 / 100),
     GivesUpLate = "MS-L-05/late": "it waits for twice its buffer period"
-        => Told(|it| it.buffer_period *= 2),
+        => Setting(|it| it.buffer_period *= 2),
     GivesUpAmidst = "MS-L-05/amidst": "its buffer period begins with the session, whatever arrives",
     EndsWell = "MS-L-05/status": "it exits with 0 when nothing arrived"
         => Ends(Mode::Legacy, "timeout", |_| Completed),
@@ -175,11 +175,11 @@ with_start3! {
     Crashes = "MS-L-05/crash": "it crashes when nothing arrived"
         => Ends(Mode::Legacy, "timeout", crash),
     LegacyTakesSyn = "MS-L-06": "SYN is served in legacy mode"
-        => Told(|it| it.modes = it.modes.with(Mode::ThreeWay)),
+        => Setting(|it| it.modes = it.modes.with(Mode::ThreeWay)),
     LegacyTakesStart = "MS-L-06/start3": "START (`0x0200`) is served in legacy mode"
-        => Told(|it| it.modes = it.modes.with(Mode::Start3)),
+        => Setting(|it| it.modes = it.modes.with(Mode::Start3)),
     OtherDefault = "MS-L-07": "with no mode given it speaks 3way"
-        => Told(|it| if it.modes == Modes::from(Mode::Legacy) { it.modes = Mode::ThreeWay.into() }),
+        => Setting(|it| if it.modes == Modes::from(Mode::Legacy) { it.modes = Mode::ThreeWay.into() }),
 
     // 3way.
     BeginsWithStart = "MS-H-01": "a START token comes before the SYN"
@@ -342,17 +342,17 @@ with_start3! {
     SynAckAfterAck = "MS-H-18/on": "SYN-ACK is retransmitted after the ACK",
     DroppedStreams = "MS-H-18/media": "optimistic media goes on when the session was dropped",
     HalfOpenUnbounded = "MS-H-19": "half-open sessions have no bound"
-        => Told(|it| it.max_half_open = usize::MAX),
+        => Setting(|it| it.max_half_open = usize::MAX),
     OneHalfOpenMore = "MS-H-19/more": "there may be one half-open session more"
-        => Told(|it| it.max_half_open += 1),
+        => Setting(|it| it.max_half_open += 1),
     HalfOpenFew = "MS-H-19/few": "there may be 16 half-open sessions only"
-        => Told(|it| it.max_half_open = 16),
+        => Setting(|it| it.max_half_open = 16),
     FloodEnds = "MS-H-19/flood": "1,000 half-open sessions end another session"
         => Taken(SYN, |it| if it.known.half_open >= 1_000 { it.ends = it.known.other.map(|(other, _)| other) }),
     LegacyStartServed = "MS-H-20": "the START token is served though AllowLegacyStart is off"
-        => Told(|it| it.allow_legacy_start = true),
+        => Setting(|it| it.allow_legacy_start = true),
     LegacyStartDropped = "MS-H-21": "the START token is dropped though AllowLegacyStart is on"
-        => Told(|it| it.allow_legacy_start = false),
+        => Setting(|it| it.allow_legacy_start = false),
     StartBeginsHandshakesStreamAnew = "MS-H-21/stream": "a START token into a stream that a handshake began begins it anew"
         => Taken(TOKEN, |it| it.end_if(it.known.wish.is_some() && !it.known.pending)),
     StartRenamesStream = "MS-H-21/name": "a START token into a stream is answered by another connection-id"
@@ -376,7 +376,7 @@ with_start3! {
     LaterSynAckLost = "MS-H-25" Initiator: "only the first SYN may be answered"
         => Taken(SYN_ACK, |it| it.lose_if(it.known.pending && it.known.sends > 1)),
     WaitsOnAfterAck = "MS-H-25/waits" Initiator: "after the ACK it waits for ever for media"
-        => Told(|it| if it.modes == Modes::from(Mode::ThreeWay) { it.buffer_period = Duration::from_hours(1) }),
+        => Setting(|it| if it.modes == Modes::from(Mode::ThreeWay) { it.buffer_period = Duration::from_hours(1) }),
     LaterAckLost = "MS-H-25/ack" Responder: "an ACK after a repeated SYN-ACK completes nothing"
         => Taken(ACK, |it| it.lose_if(it.known.pending && it.known.sends > 1)),
 }

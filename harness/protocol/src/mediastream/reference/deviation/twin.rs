@@ -24,10 +24,9 @@ impl Deviations {
         own.map(|(_, hook)| hook)
     }
 
-    /// Its changed setting.
-    pub(in super::super) fn tell(self, settings: &mut Settings) {
+    pub(in super::super) fn change_settings(self, settings: &mut Settings) {
         for hook in self.hooks() {
-            if let Hook::Told(change) = hook {
+            if let Hook::Setting(change) = hook {
                 change(settings);
             }
         }

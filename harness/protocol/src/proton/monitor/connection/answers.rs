@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{At, Connection, MOST_STREAMS, index, late};
 use crate::MonitorSettings;
-use crate::proton::monitor::exchange::{Exchange, Word};
+use crate::proton::monitor::exchange::{Exchange, Message};
 use crate::proton::monitor::findings::ObservationSink;
 use crate::proton::{IDLE_TIMEOUT, OPERATION};
 use crate::requirement::Role;
@@ -16,7 +16,7 @@ const LONG: Duration = Duration::from_secs(60);
 const TOGETHER: Duration = Duration::from_secs(1);
 
 /// A request and its answer.
-pub(super) type Pair = (Word, Word);
+pub(super) type Pair = (Message, Message);
 
 impl Connection {
     /// Requests that the server has had for longer than it may answer them, at a packet of it.
@@ -27,9 +27,9 @@ impl Connection {
         emit: ObservationSink<'_>,
     ) {
         let limit = late(OPERATION, settings);
-        for (requirement, what, word) in self.overdue(at.time, limit, settings) {
+        for (requirement, what, message) in self.overdue(at.time, limit, settings) {
             let got = format!("none, and the connection goes on after {limit:?}");
-            self.missing(requirement, what, word, got, at, settings, emit);
+            self.missing(requirement, what, message, got, at, settings, emit);
         }
     }
 
@@ -46,9 +46,9 @@ impl Connection {
             return;
         }
         let limit = OPERATION - TOGETHER;
-        for (requirement, what, word) in self.overdue(at.time, limit, settings) {
+        for (requirement, what, message) in self.overdue(at.time, limit, settings) {
             let got = "none until the client closed with code 4".to_owned();
-            self.missing(requirement, what, word, got, at, settings, emit);
+            self.missing(requirement, what, message, got, at, settings, emit);
         }
     }
 
@@ -58,11 +58,11 @@ impl Connection {
         now: Duration,
         limit: Duration,
         settings: &MonitorSettings,
-    ) -> Vec<(&'static str, &'static str, Word)> {
+    ) -> Vec<(&'static str, &'static str, Message)> {
         let caught_up = self.caught_up[index(Role::Responder)];
         let waits = |exchange: &Exchange| {
             let first = exchange.asked.front().filter(|_| !exchange.over).copied();
-            first.filter(|word| now > word.time + limit && caught_up > Some(word.time))
+            first.filter(|message| now > message.time + limit && caught_up > Some(message.time))
         };
         // What the client asks for on the Action stream is a request in pull alone.
         let pull = self.mode(settings) == "pull";
@@ -73,7 +73,7 @@ impl Connection {
         ];
         let found = all.into_iter();
         found
-            .filter_map(|(requirement, what, word)| Some((requirement, what, word?)))
+            .filter_map(|(requirement, what, message)| Some((requirement, what, message?)))
             .collect()
     }
 
@@ -82,7 +82,7 @@ impl Connection {
         &mut self,
         requirement: &'static str,
         what: &str,
-        word: Word,
+        message: Message,
         got: String,
         at: At,
         settings: &MonitorSettings,
@@ -90,14 +90,14 @@ impl Connection {
     ) {
         if self.is_held_back()
             || self.armed.len() >= MOST_STREAMS
-            || !self.armed.insert((requirement, word.packet))
+            || !self.armed.insert((requirement, message.packet))
         {
             return;
         }
         let occurrence = self.occurrence(Role::Responder, at);
         let expected = format!(
             "an answer within 5 min to {what} {} of packet {}",
-            word.value, word.packet
+            message.value, message.packet
         );
         if requirement == "PR-A-01" && settings.mode.is_none() {
             self.findings

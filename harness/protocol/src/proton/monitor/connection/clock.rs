@@ -4,7 +4,7 @@ use shakedown_wire::quic::{Acknowledged, Packet};
 
 use super::{At, Connection, MOST_STREAMS, index, late};
 use crate::MonitorSettings;
-use crate::proton::monitor::due::Due;
+use crate::proton::monitor::due::ExpectedClose;
 use crate::proton::monitor::findings::ObservationSink;
 use crate::proton::{IDENTIFICATION, IDLE_TIMEOUT, KEEP_ALIVE, Kind, OPERATION, SETUP};
 use crate::requirement::Role;
@@ -69,7 +69,8 @@ impl Connection {
         self.kept_alive(by, at, settings);
         self.arm(at.time, settings);
         let round_trip = self.round_trip();
-        let overdue = |due: &Due| due.party == by && due.is_overdue(at.time, round_trip, settings);
+        let overdue =
+            |due: &ExpectedClose| due.party == by && due.is_overdue(at.time, round_trip, settings);
         let broken: Vec<_> = self
             .dues
             .iter()
@@ -232,14 +233,14 @@ impl Connection {
         ];
         let pull = settings.mode.as_deref() == Some("pull");
         for (exchange, what) in all.into_iter().take(if pull { 3 } else { 2 }) {
-            if let Some(word) = exchange.asked.front().filter(|_| !exchange.over)
-                && now > word.time + OPERATION
+            if let Some(message) = exchange.asked.front().filter(|_| !exchange.over)
+                && now > message.time + OPERATION
             {
                 let at = At {
-                    packet: word.packet,
-                    time: word.time,
+                    packet: message.packet,
+                    time: message.time,
                 };
-                let why = format!("{what} {} had no answer within 5 min", word.value);
+                let why = format!("{what} {} had no answer within 5 min", message.value);
                 owed.push(("PR-T-01", Role::Initiator, at, OPERATION, why));
             }
         }
@@ -254,7 +255,7 @@ impl Connection {
         }
         for (requirement, party, at, limit, why) in owed {
             if self.armed.len() < MOST_STREAMS && self.armed.insert((requirement, at.packet)) {
-                let due = Due::new(requirement, party, at, why).within(limit);
+                let due = ExpectedClose::new(requirement, party, at, why).within(limit);
                 self.owe(match party {
                     Role::Initiator => due.with(&[4]).of_its_own(),
                     Role::Responder => due.with(&[3]).known_by(self.newest[index(party.peer())]),
@@ -265,7 +266,7 @@ impl Connection {
 
     /// PR-T-05: what the server owes for the first u32 that is not complete. What it makes of bytes on
     /// the Action stream depends on the profile.
-    fn unfinished(&self, settings: &MonitorSettings) -> Option<Due> {
+    fn unfinished(&self, settings: &MonitorSettings) -> Option<ExpectedClose> {
         let pull = settings.mode.as_deref() == Some("pull");
         let talks = |kind| pull || kind != Kind::Action;
         let streams = self.streams.values().filter(|stream| !stream.client_lost);
@@ -276,7 +277,7 @@ impl Connection {
             "a u32 on the {} stream was not complete within 5 min",
             kind.name()
         );
-        let due = Due::new("PR-T-05", Role::Responder, since, why).within(OPERATION);
+        let due = ExpectedClose::new("PR-T-05", Role::Responder, since, why).within(OPERATION);
         Some(due.with(&[4]).known_by(self.newest[index(Role::Initiator)]))
     }
 }

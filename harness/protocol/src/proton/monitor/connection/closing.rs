@@ -282,7 +282,7 @@ impl Connection {
             initiator: self.client,
             responder: self.server,
             connection_id: None,
-            frames: self.words,
+            frames: self.messages,
             datagrams: self.packets,
             first_packet: self.first.packet,
             network: NetworkCounts::default(),
@@ -299,15 +299,15 @@ impl Connection {
         expected: &str,
         emit: ObservationSink<'_>,
     ) {
-        let Some(word) = exchange.early.front().filter(|_| !exchange.over) else {
+        let Some(message) = exchange.early.front().filter(|_| !exchange.over) else {
             return;
         };
         let at = At {
-            packet: word.packet,
-            time: word.time,
+            packet: message.packet,
+            time: message.time,
         };
         let occurrence = self.occurrence(Role::Responder, at);
-        let got = format!("{} beyond them", word.value);
+        let got = format!("{} beyond them", message.value);
         self.found(requirement, occurrence, expected, got, emit);
     }
 }

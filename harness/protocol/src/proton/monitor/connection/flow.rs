@@ -4,7 +4,7 @@ use shakedown_wire::quic::Flow;
 
 use super::{At, Connection, MOST_STREAMS};
 use crate::proton::OPERATION;
-use crate::proton::monitor::due::Due;
+use crate::proton::monitor::due::ExpectedClose;
 use crate::requirement::Role;
 
 /// A limit of a stream, or of the connection.
@@ -85,10 +85,10 @@ impl Connection {
     }
 
     /// PR-T-04: what the server must do after being blocked for this long.
-    pub(super) fn unread(&self) -> Option<Due> {
+    pub(super) fn unread(&self) -> Option<ExpectedClose> {
         let since = self.windows.longest()?;
         let why = "the client did not read for 5 min".to_owned();
-        let due = Due::new("PR-T-04", Role::Responder, since, why);
+        let due = ExpectedClose::new("PR-T-04", Role::Responder, since, why);
         Some(due.within(OPERATION).with(&[4]).of_its_own())
     }
 }

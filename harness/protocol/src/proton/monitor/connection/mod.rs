@@ -4,8 +4,8 @@ mod answers;
 mod clock;
 mod closing;
 mod flow;
+mod messages;
 mod streams;
-mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -14,8 +14,8 @@ use std::time::Duration;
 use shakedown_wire::quic;
 
 use super::at::{At, late};
-use super::due::Due;
-use super::exchange::{Exchange, Word};
+use super::due::ExpectedClose;
+use super::exchange::{Exchange, Message};
 use super::findings::{Findings, ObservationSink, Occurrence};
 use super::{Code, Kind, U32Reader};
 use crate::monitor::{UnjudgedConnection, Unread};
@@ -112,7 +112,7 @@ pub(super) struct Connection {
     pub(super) both_served: bool,
     /// Another connection reset this one.
     pub(super) superseded: bool,
-    pub(super) first_id: Option<Word>,
+    pub(super) first_id: Option<Message>,
     pub(super) last_id: u32,
     refused_id: Option<u32>,
     streams: BTreeMap<u64, Stream>,
@@ -134,10 +134,10 @@ pub(super) struct Connection {
     pub(super) action: Exchange,
     items: u64,
     asks: bool,
-    pub(super) words: u64,
+    pub(super) messages: u64,
     packets: u64,
     armed: BTreeSet<(&'static str, u64)>,
-    pub(super) dues: Vec<Due>,
+    pub(super) dues: Vec<ExpectedClose>,
     pub(super) findings: Findings,
 }
 
@@ -201,7 +201,7 @@ impl Connection {
             action: Exchange::default(),
             items: 0,
             asks: false,
-            words: 0,
+            messages: 0,
             packets: 0,
             armed: BTreeSet::new(),
             dues: Vec::new(),
@@ -283,7 +283,7 @@ impl Connection {
         }
     }
 
-    pub(super) fn owe(&mut self, due: Due) {
+    pub(super) fn owe(&mut self, due: ExpectedClose) {
         if self.dues.len() < MOST_STREAMS {
             self.dues.push(due);
         }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::{At, Connection, MOST_STREAMS, Stream, late};
 use crate::MonitorSettings;
-use crate::proton::monitor::due::Due;
+use crate::proton::monitor::due::ExpectedClose;
 use crate::proton::monitor::findings::ObservationSink;
 use crate::proton::{IDENTIFICATION, Kind, PROTOCOL, RESET, SETUP, U32Reader};
 use crate::requirement::Role;
@@ -53,7 +53,11 @@ impl Connection {
                 .breach("PR-S-01", occurrence, "three streams", got, emit);
             let why = "there is a fourth stream".to_owned();
             let peer = Role::Responder;
-            self.owe(Due::new("PR-S-04", peer, at, why).with(&[1]).or_refused());
+            self.owe(
+                ExpectedClose::new("PR-S-04", peer, at, why)
+                    .with(&[1])
+                    .or_refused(),
+            );
         }
     }
 
@@ -71,7 +75,11 @@ impl Connection {
             .breach("PR-S-07", occurrence, expected, what, emit);
         let why = format!("{what} came");
         let peer = by.peer();
-        self.owe(Due::new("PR-S-07", peer, at, why).with(&[5]).or_refused());
+        self.owe(
+            ExpectedClose::new("PR-S-07", peer, at, why)
+                .with(&[5])
+                .or_refused(),
+        );
     }
 
     /// Takes the byte that says what a stream is; gives what follows it.
@@ -140,7 +148,7 @@ impl Connection {
                     RESET => &[1, 5],
                     _ => &[1],
                 };
-                let due = Due::new(requirement, server, at, why).with(codes);
+                let due = ExpectedClose::new(requirement, server, at, why).with(codes);
                 self.owe(if refusable { due.or_refused() } else { due });
             }
         }
@@ -163,7 +171,8 @@ impl Connection {
                 .values()
                 .any(|other| other.opened.packet == opened.packet && waits(other))
         {
-            let of = |due: &Due| due.requirement == "PR-S-05" && due.packet == opened.packet;
+            let of =
+                |due: &ExpectedClose| due.requirement == "PR-S-05" && due.packet == opened.packet;
             self.dues.retain(|due| !of(due));
         }
         if self.named.len() == 3 && after(self.established) <= late(SETUP, settings) {
@@ -206,7 +215,7 @@ impl Connection {
             _ => format!("the {name} stream ended in the middle of a u32"),
         };
         let peer = by.peer();
-        self.owe(Due::new(requirement, peer, at, why).with(codes));
+        self.owe(ExpectedClose::new(requirement, peer, at, why).with(codes));
     }
 
     /// PR-S-08
@@ -217,7 +226,7 @@ impl Connection {
         if !stream.void && !stream.resets {
             let why = format!("the {by} broke off stream {id}", by = PROTOCOL.side(by));
             let peer = by.peer();
-            self.owe(Due::new("PR-S-08", peer, at, why));
+            self.owe(ExpectedClose::new("PR-S-08", peer, at, why));
         }
     }
 }

@@ -16,7 +16,7 @@ fn mode(mode: &str) -> MonitorSettings {
 
 #[test]
 fn an_event_that_is_never_acked_is_the_servers_breach() {
-    let waits = |seconds| Rig::set_up().word(0, Client, 1).alive(seconds, &[1]);
+    let waits = |seconds| Rig::set_up().message(0, Client, 1).alive(seconds, &[1]);
     let told = waits(304).end();
     told.is_healthy();
     let told = waits(301).closed(Client, 4).end();
@@ -30,20 +30,23 @@ fn an_event_that_is_never_acked_is_the_servers_breach() {
 
 #[test]
 fn what_the_server_never_had_it_need_not_answer() {
-    let rig = Rig::set_up().deaf().word(0, Client, 1);
+    let rig = Rig::set_up().deaf().message(0, Client, 1);
     rig.alive(301, &[1]).closed(Client, 4).end().is_healthy();
 }
 
 #[test]
 fn a_server_that_may_send_nothing_need_not_answer() {
     let blocked = blocked_on(0, 100);
-    let rig = Rig::set_up().does(Server, blocked).word(0, Client, 1);
+    let rig = Rig::set_up().does(Server, blocked).message(0, Client, 1);
     rig.alive(300, &[1]).closed(Client, 4).end().is_healthy();
 }
 
 #[test]
 fn a_server_that_gone_silent_did_not_give_its_last_answer() {
-    let rig = Rig::set_up().word(0, Client, 1).alive(2, &[1]).silent(300);
+    let rig = Rig::set_up()
+        .message(0, Client, 1)
+        .alive(2, &[1])
+        .silent(300);
     rig.closed(Client, 4).end().is_healthy();
 }
 
@@ -51,8 +54,8 @@ fn a_server_that_gone_silent_did_not_give_its_last_answer() {
 fn an_item_that_is_asked_for_comes_in_pull() {
     let waits = |settings: &MonitorSettings| {
         let rig = Rig::with(settings).connected(1, 5_000).named();
-        let rig = rig.word(8, Client, 9).word(8, Server, 123);
-        rig.word(8, Client, 9).alive(400, &[1]).end()
+        let rig = rig.message(8, Client, 9).message(8, Server, 123);
+        rig.message(8, Client, 9).alive(400, &[1]).end()
     };
     waits(&mode("pull")).broke(&[("PR-A-01", Server), ("PR-T-01", Client)]);
     let told = waits(&MonitorSettings::default());
@@ -74,27 +77,43 @@ fn nothing_pushed_in_five_minutes_is_in_doubt() {
 
 #[test]
 fn events_go_on_while_a_commit_is_worked_on() {
-    let rig = || Rig::set_up().word(4, Client, 42).alive(2, &[1]);
-    let healthy = rig().word(0, Client, 1).alive(1, &[1]).word(0, Server, 1);
-    let told = healthy.alive(237, &[1]).word(4, Server, 84).end();
+    let rig = || Rig::set_up().message(4, Client, 42).alive(2, &[1]);
+    let healthy = rig()
+        .message(0, Client, 1)
+        .alive(1, &[1])
+        .message(0, Server, 1);
+    let told = healthy.alive(237, &[1]).message(4, Server, 84).end();
     told.is_healthy();
     assert!(told.sessions[0].judged.contains("PR-T-02"));
-    let held = rig().word(0, Client, 1).alive(200, &[1]);
-    let told = held.word(4, Server, 84).word(0, Server, 1).end();
+    let held = rig().message(0, Client, 1).alive(200, &[1]);
+    let told = held.message(4, Server, 84).message(0, Server, 1).end();
     told.broke(&[("PR-T-02", Server)]);
-    let held = rig().word(0, Client, 1).alive(200, &[1]);
-    let told = held.word(0, Server, 1).silent(1).word(4, Server, 84).end();
+    let held = rig().message(0, Client, 1).alive(200, &[1]);
+    let told = held
+        .message(0, Server, 1)
+        .silent(1)
+        .message(4, Server, 84)
+        .end();
     told.broke(&[("PR-T-02", Server)]);
-    let short = rig().word(0, Client, 1).word(0, Server, 1).alive(9, &[1]);
-    let told = short.word(4, Server, 84).end();
+    let short = rig()
+        .message(0, Client, 1)
+        .message(0, Server, 1)
+        .alive(9, &[1]);
+    let told = short.message(4, Server, 84).end();
     assert!(!told.sessions[0].judged.contains("PR-T-02"));
     // An event that is slow by itself may be.
-    let slow = rig().word(0, Client, 1).alive(100, &[1]).word(0, Server, 1);
-    slow.alive(100, &[1]).word(4, Server, 84).end().is_healthy();
-    let later = rig().alive(195, &[1]).word(0, Client, 1).alive(5, &[1]);
+    let slow = rig()
+        .message(0, Client, 1)
+        .alive(100, &[1])
+        .message(0, Server, 1);
+    slow.alive(100, &[1])
+        .message(4, Server, 84)
+        .end()
+        .is_healthy();
+    let later = rig().alive(195, &[1]).message(0, Client, 1).alive(5, &[1]);
     later
-        .word(4, Server, 84)
-        .word(0, Server, 1)
+        .message(4, Server, 84)
+        .message(0, Server, 1)
         .end()
         .is_healthy();
 }
@@ -155,7 +174,7 @@ fn a_u32_that_is_not_complete_is_awaited_for_5_minutes() {
         .end()
         .broke(&[("PR-T-05", Server)]);
     part(400).end().broke(&[("PR-T-05", Server)]);
-    let whole = part(290).bytes(4, Client, &[0, 0]).word(4, Server, 84);
+    let whole = part(290).bytes(4, Client, &[0, 0]).message(4, Server, 84);
     whole.alive(200, &[1]).end().is_healthy();
     // On the Action stream of push no byte may come at all.
     let action = Rig::set_up().bytes(8, Client, &[1, 0]).alive(400, &[1]);

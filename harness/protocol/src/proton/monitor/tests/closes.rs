@@ -12,7 +12,7 @@ use crate::requirement::Role::{Initiator as Client, Responder as Server};
 fn the_streams_may_come_in_any_order() {
     let rig = Rig::new().connected(1, 5_000).bytes(0, Client, &[3]);
     let rig = rig.bytes(4, Client, &[1]).bytes(8, Client, &[2]);
-    let rig = rig.alive(10, &[1]).word(0, Server, 5);
+    let rig = rig.alive(10, &[1]).message(0, Server, 5);
     let told = rig.closed(Client, 0).end();
     told.is_healthy();
     assert!(told.sessions[0].judged.contains("PR-S-02"));
@@ -311,7 +311,7 @@ fn a_close_of_quic_is_not_the_one_that_is_owed() {
 fn items_that_are_pushed_are_not_kept() {
     let mut rig = Rig::set_up();
     for item in 0..100 {
-        rig = rig.word(8, Server, item);
+        rig = rig.message(8, Server, item);
     }
     assert_eq!(rig.items_kept(), 0);
     rig.end().is_healthy();

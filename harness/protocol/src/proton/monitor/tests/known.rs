@@ -9,7 +9,10 @@ fn nothing_is_owed_for_what_did_not_come() {
     let rig = Rig::new().connected(1, 5_000).deaf();
     let told = rig.bytes(0, Client, &[9]).alive(4, &[1]).end();
     told.broke(&[("PR-S-01", Client)]);
-    let rig = Rig::set_up().deaf().word(0, Client, 5).word(0, Client, 5);
+    let rig = Rig::set_up()
+        .deaf()
+        .message(0, Client, 5)
+        .message(0, Client, 5);
     rig.alive(20, &[1]).end().broke(&[("PR-E-04", Client)]);
 }
 
@@ -62,7 +65,12 @@ fn the_numbers_of_a_side_may_begin_anywhere() {
 
 #[test]
 fn a_close_for_another_reason_before_it_came_is_in_doubt() {
-    let wrong = || Rig::set_up().deaf().word(0, Client, 5).word(0, Client, 5);
+    let wrong = || {
+        Rig::set_up()
+            .deaf()
+            .message(0, Client, 5)
+            .message(0, Client, 5)
+    };
     let told = wrong().closed(Server, 0).end();
     told.broke(&[("PR-E-04", Client)]);
     assert_eq!(told.doubts, ["PR-E-02"]);
@@ -76,7 +84,7 @@ fn what_goes_on_where_packets_are_missing_is_in_doubt() {
     let rig = Rig::set_up().fin(0, Client).with_gaps();
     let told = rig.alive(6, &[1]).end();
     assert_eq!((told.findings.len(), told.doubts), (0, vec!["PR-S-08"]));
-    let rig = Rig::set_up().word(4, Client, 42).with_gaps();
+    let rig = Rig::set_up().message(4, Client, 42).with_gaps();
     let told = rig.alive(400, &[1]).end();
     assert_eq!(told.findings, []);
     assert_eq!(told.doubts, ["PR-K-01", "PR-T-01"]);
@@ -86,11 +94,11 @@ fn what_goes_on_where_packets_are_missing_is_in_doubt() {
 fn an_ack_that_is_seen_before_the_name_of_its_stream_is_for_its_id() {
     let mut rig = Rig::new().connected(1, 5_000);
     rig.shows(shown::opened(0, Client));
-    let rig = rig.word(0, Server, 1).bytes(4, Client, &[2]);
+    let rig = rig.message(0, Server, 1).bytes(4, Client, &[2]);
     let rig = rig
         .bytes(8, Client, &[3])
         .does(Client, shown::bytes(0, Client, &[1, 1, 0, 0, 0]));
-    let rig = rig.word(0, Client, 2).word(0, Server, 2);
+    let rig = rig.message(0, Client, 2).message(0, Server, 2);
     let told = rig.closed(Client, 0).end();
     told.is_healthy();
     assert_eq!(told.sessions[0].frames, 4);
@@ -98,7 +106,7 @@ fn an_ack_that_is_seen_before_the_name_of_its_stream_is_for_its_id() {
 
 #[test]
 fn both_may_close_at_once() {
-    let rig = Rig::set_up().word(0, Client, 5).word(0, Client, 5);
+    let rig = Rig::set_up().message(0, Client, 5).message(0, Client, 5);
     let told = rig.closed(Client, 0).closed(Server, 5).end();
     told.broke(&[("PR-E-04", Client)]);
     assert!(told.sessions[0].judged.contains("PR-E-02"));

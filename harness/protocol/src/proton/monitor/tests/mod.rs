@@ -3,7 +3,7 @@
 mod answers;
 mod closes;
 mod known;
+mod messages;
 mod rig;
 mod second;
 mod shown;
-mod words;

@@ -226,8 +226,8 @@ impl Rig {
         self
     }
 
-    pub(super) fn word(self, stream: u64, by: Role, word: u32) -> Self {
-        self.bytes(stream, by, &word.to_le_bytes())
+    pub(super) fn message(self, stream: u64, by: Role, message: u32) -> Self {
+        self.bytes(stream, by, &message.to_le_bytes())
     }
 
     pub(super) fn fin(self, stream: u64, by: Role) -> Self {

@@ -101,9 +101,12 @@ fn a_client_has_lost_the_connection_that_it_had_last() {
 fn ids_go_on_in_the_next_connection_of_a_process() {
     let next = |settings: &MonitorSettings, id| {
         let rig = Rig::with(settings).connected(1, 5_000).named();
-        let rig = rig.word(0, Client, 4).word(0, Server, 4).closed(Client, 0);
-        let rig = rig.connected(2, 5_000).named().word(0, Client, id);
-        rig.word(0, Server, id).closed(Client, 0).end()
+        let rig = rig
+            .message(0, Client, 4)
+            .message(0, Server, 4)
+            .closed(Client, 0);
+        let rig = rig.connected(2, 5_000).named().message(0, Client, id);
+        rig.message(0, Server, id).closed(Client, 0).end()
     };
     let supervised = MonitorSettings {
         supervised: true,
@@ -164,7 +167,7 @@ fn refused() -> Rig {
 #[test]
 fn after_a_refused_second_connection_the_next_one_is_served() {
     let next = refused().closed(Client, 0).connected(3, 5_002).named();
-    let told = next.word(0, Client, 1).word(0, Server, 1).end();
+    let told = next.message(0, Client, 1).message(0, Server, 1).end();
     told.is_healthy();
     assert!(told.sessions[2].judged.contains("PR-C-02"), "{told:?}");
     // A close of the client may not have come, one of the server says that it knows.
@@ -226,8 +229,8 @@ fn a_refused_connection_that_is_let_in_after_all_is_there() {
     let told = third
         .does(Server, shown::closed_by_quic(Server, 2))
         .on(2)
-        .word(0, Client, 1)
-        .word(0, Server, 1)
+        .message(0, Client, 1)
+        .message(0, Server, 1)
         .end();
     told.is_healthy();
     assert_eq!(told.sessions.len(), 4);
@@ -261,7 +264,7 @@ fn a_refusal_is_right_while_another_connection_may_live() {
 #[test]
 fn a_new_client_is_served_when_the_old_one_vanished() {
     let next = Rig::set_up().silent(15).connected(2, 5_001).named();
-    let told = next.word(0, Client, 1).word(0, Server, 1).end();
+    let told = next.message(0, Client, 1).message(0, Server, 1).end();
     told.is_healthy();
     assert!(told.sessions[1].judged.contains("PR-C-05"), "{told:?}");
 }
@@ -269,9 +272,9 @@ fn a_new_client_is_served_when_the_old_one_vanished() {
 #[test]
 fn a_late_answer_harms_nothing() {
     let next = |seconds| {
-        let rig = Rig::set_up().word(4, Client, 42).closed(Client, 0);
+        let rig = Rig::set_up().message(4, Client, 42).closed(Client, 0);
         let rig = rig.connected(2, 5_001).named().alive(seconds, &[2]);
-        let told = rig.word(0, Client, 1).word(0, Server, 1).end();
+        let told = rig.message(0, Client, 1).message(0, Server, 1).end();
         told.is_healthy();
         told.sessions[0].judged.contains("PR-T-03")
     };

@@ -36,7 +36,7 @@ pub struct Client {
     link: Option<Link>,
     /// When the last connection was lost, if it was not ended in peace.
     lost: Option<Duration>,
-    news: VecDeque<ClientEvent>,
+    event: VecDeque<ClientEvent>,
     outputs: VecDeque<Output>,
     counters: Counters,
     is_stopped: bool,
@@ -87,7 +87,7 @@ impl Client {
             connections: 0,
             link: None,
             lost: None,
-            news: VecDeque::new(),
+            event: VecDeque::new(),
             outputs: VecDeque::new(),
             counters: Counters::default(),
             is_stopped: false,
@@ -182,7 +182,7 @@ impl Client {
         let operation = self.operation();
         let link = connected(&mut self.link)?;
         if let Some(item) = link.items.pop_front() {
-            self.news.push_back(ClientEvent::Item(item));
+            self.event.push_back(ClientEvent::Item(item));
             return Ok(());
         }
         link.action
@@ -211,8 +211,8 @@ impl Client {
     }
 
     /// What the owner wants to know next.
-    pub fn take_news(&mut self) -> Option<ClientEvent> {
-        self.news.pop_front()
+    pub fn poll_event(&mut self) -> Option<ClientEvent> {
+        self.event.pop_front()
     }
 
     /// Whether there is a connection, or one is being made.
@@ -283,7 +283,7 @@ impl Client {
             "Connected",
             "the handshake is done",
         );
-        self.news.push_back(ClientEvent::Connected);
+        self.event.push_back(ClientEvent::Connected);
     }
 
     fn send(&mut self, now: Duration, kind: Kind, number: u32) {
@@ -375,7 +375,7 @@ impl Client {
                 Kind::Event => match link.event.asked.pop_front() {
                     Some((_, id)) if id == number || self.without.has(Deviation::AnyAck) => {
                         self.counters.events += 1;
-                        self.news.push_back(ClientEvent::Acked(id));
+                        self.event.push_back(ClientEvent::Acked(id));
                     }
                     Some((_, id)) => return Err(format!("an ack of {number} where {id} is due")),
                     None if self.without.has(Deviation::SurplusAck) => {}
@@ -385,7 +385,7 @@ impl Client {
                     Some((_, request)) => {
                         self.counters.commits += 1;
                         let answer = number;
-                        self.news
+                        self.event
                             .push_back(ClientEvent::Committed { request, answer });
                     }
                     None => return Err(format!("an answer, {number}, to no request")),
@@ -393,7 +393,7 @@ impl Client {
                 Kind::Action => {
                     self.counters.actions += 1;
                     match (link.action.asked.pop_front(), self.settings.profile) {
-                        (Some(_), _) => self.news.push_back(ClientEvent::Item(number)),
+                        (Some(_), _) => self.event.push_back(ClientEvent::Item(number)),
                         (None, Profile::Push) => link.items.push_back(number),
                         (None, Profile::Pull) => {
                             return Err(format!("an item, {number}, that was not asked for"));
@@ -452,7 +452,7 @@ impl Client {
             false => "Connecting",
         };
         self.transition(link.connection, state, "Closed", "it is over");
-        self.news.push_back(ClientEvent::Closed { why, is_own });
+        self.event.push_back(ClientEvent::Closed { why, is_own });
         self.outputs.push_back(Output::Ended {
             connection: link.connection,
             outcome,

@@ -114,8 +114,8 @@ impl WorkloadClient {
     }
 
     fn act(&mut self, now: Duration) {
-        while let Some(news) = self.client.take_news() {
-            self.hear(now, news);
+        while let Some(event) = self.client.poll_event() {
+            self.handle_event(now, event);
         }
         let Some((_, next)) = self.due.take_if(|(due, _)| *due <= now) else {
             return;
@@ -127,8 +127,8 @@ impl WorkloadClient {
         }
     }
 
-    fn hear(&mut self, now: Duration, news: ClientEvent) {
-        match news {
+    fn handle_event(&mut self, now: Duration, event: ClientEvent) {
+        match event {
             ClientEvent::Connected => {
                 let Workload {
                     events,
@@ -191,7 +191,7 @@ impl WorkloadClient {
         // Where there is no connection any more, there is nothing to close.
         let _ = self.client.close(now);
         self.done = Some(self.lacking.take().map_or(Ok(()), Err));
-        while self.client.take_news().is_some() {}
+        while self.client.poll_event().is_some() {}
     }
 
     /// The connection is over, and this client did not mean to end it yet.

@@ -10,7 +10,7 @@ impl Rig<Client> {
         rig.machine.connect(false).unwrap();
         rig.give(Input::Connected { connection: FIRST });
         rig.take_writes(0);
-        assert_eq!(rig.machine.take_news(), Some(ClientEvent::Connected));
+        assert_eq!(rig.machine.poll_event(), Some(ClientEvent::Connected));
         rig
     }
 
@@ -107,7 +107,7 @@ fn acks_answers_and_items_are_told() {
     rig.bytes(2, &123_u32.to_le_bytes());
     rig.bytes(2, &124_u32.to_le_bytes());
     rig.machine.read_action(rig.now).unwrap();
-    let told: Vec<_> = std::iter::from_fn(|| rig.machine.take_news()).collect();
+    let told: Vec<_> = std::iter::from_fn(|| rig.machine.poll_event()).collect();
     let committed = ClientEvent::Committed {
         request: 42,
         answer: 84,
@@ -165,7 +165,7 @@ fn in_pull_an_item_is_asked_for() {
     rig.collect();
     assert_eq!(rig.written(FIRST, 2).len(), 1 + 4);
     rig.bytes(2, &5_u32.to_le_bytes());
-    assert_eq!(rig.machine.take_news(), Some(ClientEvent::Item(5)));
+    assert_eq!(rig.machine.poll_event(), Some(ClientEvent::Item(5)));
     rig.bytes(2, &6_u32.to_le_bytes());
     assert_eq!(rig.closed(FIRST), [5]);
 }

@@ -76,8 +76,8 @@ impl Pair {
         self.now = end;
     }
 
-    fn news(&mut self) -> Vec<ClientEvent> {
-        std::iter::from_fn(|| self.client.take_news()).collect()
+    fn event(&mut self) -> Vec<ClientEvent> {
+        std::iter::from_fn(|| self.client.poll_event()).collect()
     }
 }
 
@@ -191,11 +191,11 @@ fn a_client_gets_its_acks_answers_and_items(
         request: 42,
         answer: 84,
     };
-    let mut news = pair.news();
-    news.sort_by_key(|news| format!("{news:?}"));
+    let mut event = pair.event();
+    event.sort_by_key(|event| format!("{event:?}"));
     let acks = [1, 2, 3].map(ClientEvent::Acked);
     let rest = [committed, ClientEvent::Connected, ClientEvent::Item(123)];
-    assert_eq!(news, [acks.as_slice(), &rest].concat());
+    assert_eq!(event, [acks.as_slice(), &rest].concat());
     pair.client.close(pair.now).unwrap();
     pair.settle();
     assert_eq!(pair.server.counters()["ended"]["normal"], 1);
@@ -217,13 +217,13 @@ fn a_client_that_resets_takes_the_place_of_one_that_is_stale() {
         },
     );
     while pair.client.poll().is_some() {}
-    pair.news();
+    pair.event();
     let second = pair.client.connect(true).unwrap();
     pair.settle();
-    assert!(pair.news().contains(&ClientEvent::Connected));
+    assert!(pair.event().contains(&ClientEvent::Connected));
     pair.client.send_event(pair.now).unwrap();
     pair.settle();
-    assert_eq!(pair.news(), [ClientEvent::Acked(1)]);
+    assert_eq!(pair.event(), [ClientEvent::Acked(1)]);
     assert_eq!(pair.server.counters()["closed"]["reset by client"], 1);
     assert_eq!(second.0, 1);
 }

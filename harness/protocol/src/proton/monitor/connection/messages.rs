@@ -1,7 +1,7 @@
 use super::{At, Connection, late};
 use crate::MonitorSettings;
-use crate::proton::monitor::due::Due;
-use crate::proton::monitor::exchange::{Exchange, Word};
+use crate::proton::monitor::due::ExpectedClose;
+use crate::proton::monitor::exchange::{Exchange, Message};
 use crate::proton::monitor::findings::ObservationSink;
 use crate::proton::{Kind, OPERATION};
 use crate::requirement::Role;
@@ -25,14 +25,14 @@ impl Connection {
             Role::Initiator => self.name(id, bytes, at, settings, emit),
             Role::Responder => bytes,
         };
-        self.said(id, by, rest, at, settings, emit);
+        self.frame(id, by, rest, at, settings, emit);
         if !was_named && self.is_named(id) {
             let early = self
                 .streams
                 .get_mut(&id)
                 .map(|stream| std::mem::take(&mut stream.early));
             for (at, bytes) in early.into_iter().flatten() {
-                self.said(id, Role::Responder, &bytes, at, settings, emit);
+                self.frame(id, Role::Responder, &bytes, at, settings, emit);
             }
         }
     }
@@ -44,7 +44,7 @@ impl Connection {
     }
 
     /// Takes what follows the byte that says what a stream is.
-    fn said(
+    fn frame(
         &mut self,
         id: u64,
         by: Role,
@@ -68,58 +68,58 @@ impl Connection {
         if rest.is_empty() {
             return;
         }
-        let mut words = Vec::new();
+        let mut messages = Vec::new();
         match by {
             Role::Initiator => {
-                stream.client.take(rest, |word| words.push(word));
+                stream.client.take(rest, |message| messages.push(message));
                 let limit = late(OPERATION, settings);
-                if let Some(since) = stream.rest.filter(|_| !words.is_empty())
+                if let Some(since) = stream.rest.filter(|_| !messages.is_empty())
                     && at.time <= since.time + limit
                 {
                     self.dues.retain(|due| due.requirement != "PR-T-05");
                 }
-                stream.rest = match (stream.client.pending(), words.is_empty()) {
+                stream.rest = match (stream.client.pending(), messages.is_empty()) {
                     (0, _) => None,
                     (1.., true) => stream.rest.or(Some(at)),
                     (1.., false) => Some(at),
                 };
             }
-            Role::Responder => stream.server.take(rest, |word| words.push(word)),
+            Role::Responder => stream.server.take(rest, |message| messages.push(message)),
         }
         if (kind, by) == (Kind::Action, Role::Initiator) {
             self.asked_for_items(at, settings);
         }
-        self.words += words.len() as u64;
-        if by == Role::Responder && !words.is_empty() {
+        self.messages += messages.len() as u64;
+        if by == Role::Responder && !messages.is_empty() {
             self.served = Some(at.time);
             if self.complete.is_some() && self.is_out_of_order() {
                 self.findings.judge("PR-S-02");
             }
         }
-        for value in words {
-            let word = Word {
+        for value in messages {
+            let message = Message {
                 value,
                 packet: at.packet,
                 time: at.time,
             };
             match (kind, by) {
-                (Kind::Event, Role::Initiator) => self.id(word, emit),
-                (Kind::Event, Role::Responder) => self.ack(word, emit),
+                (Kind::Event, Role::Initiator) => self.id(message, emit),
+                (Kind::Event, Role::Responder) => self.ack(message, emit),
                 (Kind::StateCommit, Role::Initiator) => {
-                    let _ = self.commit.ask(word);
+                    let _ = self.commit.ask(message);
                 }
                 (Kind::StateCommit, Role::Responder) => {
                     self.findings.judge("PR-K-01");
-                    if let Some(pair) = self.commit.answer(word) {
+                    if let Some(pair) = self.commit.answer(message) {
                         self.committed(pair, emit);
                     }
                 }
                 (Kind::Action, Role::Initiator) => {
-                    let _ = self.action.ask(word);
+                    let _ = self.action.ask(message);
                 }
                 (Kind::Action, Role::Responder) => {
                     self.items += 1;
-                    let _ = self.action.answer(word);
+                    let _ = self.action.answer(message);
                     if self.mode(settings) == "push" {
                         // Nothing asks for them.
                         self.action = Exchange::default();
@@ -132,21 +132,23 @@ impl Connection {
     }
 
     /// PR-E-02, PR-E-04, PR-E-05
-    fn id(&mut self, word: Word, emit: ObservationSink<'_>) {
+    fn id(&mut self, message: Message, emit: ObservationSink<'_>) {
         if self.refused_id.is_some() {
             return;
         }
         let at = At {
-            packet: word.packet,
-            time: word.time,
+            packet: message.packet,
+            time: message.time,
         };
-        let (id, last) = (word.value, self.last_id);
-        self.first_id = self.first_id.or(Some(word));
+        let (id, last) = (message.value, self.last_id);
+        self.first_id = self.first_id.or(Some(message));
         self.findings.judge("PR-E-04");
         if id > last {
             self.last_id = id;
-            if let Some((asked, answer)) = self.event.ask(word) {
-                let of = |due: &Due| due.requirement == "PR-E-03" && due.packet == answer.packet;
+            if let Some((asked, answer)) = self.event.ask(message) {
+                let of = |due: &ExpectedClose| {
+                    due.requirement == "PR-E-03" && due.packet == answer.packet
+                };
                 self.dues.retain(|due| !of(due));
                 self.compare(asked, answer, emit);
             }
@@ -166,17 +168,17 @@ impl Connection {
             .breach(requirement, occurrence, expected, format!("{id}"), emit);
         let why = format!("id {id} is not above {last}");
         let server = Role::Responder;
-        self.owe(Due::new("PR-E-02", server, at, why).with(&[5]));
+        self.owe(ExpectedClose::new("PR-E-02", server, at, why).with(&[5]));
     }
 
-    fn ack(&mut self, word: Word, emit: ObservationSink<'_>) {
+    fn ack(&mut self, message: Message, emit: ObservationSink<'_>) {
         let at = At {
-            packet: word.packet,
-            time: word.time,
+            packet: message.packet,
+            time: message.time,
         };
-        if self.event.asked.is_empty() && self.refused_id == Some(word.value) {
+        if self.event.asked.is_empty() && self.refused_id == Some(message.value) {
             let occurrence = self.occurrence(Role::Responder, at);
-            let got = format!("an ack of {}", word.value);
+            let got = format!("an ack of {}", message.value);
             self.findings.breach(
                 "PR-E-02",
                 occurrence,
@@ -187,19 +189,19 @@ impl Connection {
             self.event.over = true;
             return;
         }
-        if let Some((asked, answer)) = self.event.answer(word) {
+        if let Some((asked, answer)) = self.event.answer(message) {
             self.compare(asked, answer, emit);
         } else if !self.event.over {
             let why = format!(
                 "an ack of {} without an event that waits for one",
-                word.value
+                message.value
             );
             self.wrong_ack(at, why);
         }
     }
 
     /// PR-E-01
-    fn compare(&mut self, asked: Word, answer: Word, emit: ObservationSink<'_>) {
+    fn compare(&mut self, asked: Message, answer: Message, emit: ObservationSink<'_>) {
         self.findings.judge("PR-E-01");
         if asked.value == answer.value {
             self.acked((asked, answer), emit);
@@ -224,7 +226,7 @@ impl Connection {
     /// PR-E-03
     fn wrong_ack(&mut self, at: At, why: String) {
         let client = Role::Initiator;
-        self.owe(Due::new("PR-E-03", client, at, why).with(&[5]));
+        self.owe(ExpectedClose::new("PR-E-03", client, at, why).with(&[5]));
     }
 
     /// PR-A-02: the configured profile, or push if two items came before any request.
@@ -232,7 +234,7 @@ impl Connection {
         if self.mode(settings) == "push" && !self.asks {
             let why = "the client sends on the Action stream of profile push".to_owned();
             let server = Role::Responder;
-            self.owe(Due::new("PR-A-02", server, at, why).with(&[5]));
+            self.owe(ExpectedClose::new("PR-A-02", server, at, why).with(&[5]));
         }
         self.asks = true;
     }

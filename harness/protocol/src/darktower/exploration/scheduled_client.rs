@@ -7,38 +7,38 @@ use crate::exploration::{Breach, Explored};
 use crate::requirement::Role;
 use crate::streams::{ConnectionNumber, Input, Output, StreamId, StreamMachine};
 
-/// A client that comes at its time, and is stopped at another one if it is still there.
+/// A client with a start time, and an end time at which it is stopped.
 #[derive(Debug)]
-pub(super) struct Visitor {
+pub(super) struct ScheduledClient {
     client: Client,
     services: Vec<Service>,
-    comes: Duration,
-    goes: Duration,
-    has_come: bool,
-    has_gone: bool,
-    /// Why it is found broken if it did not get all that it came for.
+    start: Duration,
+    stop: Duration,
+    is_started: bool,
+    is_stopped: bool,
+    /// Whether it is a breach if its workload is incomplete at the end.
     must_succeed: bool,
     problem: Option<String>,
     notes: Vec<String>,
 }
 
-impl Visitor {
-    pub(super) fn new(settings: ClientSettings, comes: Duration, goes: Duration) -> Self {
+impl ScheduledClient {
+    pub(super) fn new(settings: ClientSettings, start: Duration, stop: Duration) -> Self {
         Self {
             services: settings.services.clone(),
             client: Client::new(settings),
-            comes,
-            goes,
-            has_come: false,
-            has_gone: false,
+            start,
+            stop,
+            is_started: false,
+            is_stopped: false,
             must_succeed: false,
             problem: None,
             notes: Vec::new(),
         }
     }
 
-    /// The same, which gets all that it comes for.
-    pub(super) fn that_must_succeed(self) -> Self {
+    /// The same; an incomplete workload is a breach.
+    pub(super) fn must_succeed(self) -> Self {
         Self {
             must_succeed: true,
             ..self
@@ -49,8 +49,8 @@ impl Visitor {
         self.client.counters()[name].as_u64().unwrap_or_default()
     }
 
-    fn goes(&mut self, now: Duration) {
-        self.has_gone = true;
+    fn stop(&mut self, now: Duration) {
+        self.is_stopped = true;
         self.problem = match self.client.outcome() {
             None => Some("it was not done".to_owned()),
             Some(outcome) => outcome.clone().err(),
@@ -59,7 +59,7 @@ impl Visitor {
         self.client.handle(now, Input::Stop);
     }
 
-    /// The requirement by which the first thing came that it lacks.
+    /// The requirement of the first service that was not provided.
     fn lacks(&self) -> &'static str {
         let asked = [
             (Service::Information, "informed", "DT-G-01"),
@@ -73,17 +73,17 @@ impl Visitor {
     }
 }
 
-impl StreamMachine for Visitor {
+impl StreamMachine for ScheduledClient {
     fn handle(&mut self, now: Duration, input: Input<'_>) {
-        if now < self.comes {
+        if now < self.start {
             return;
         }
-        if !std::mem::replace(&mut self.has_come, true) {
+        if !std::mem::replace(&mut self.is_started, true) {
             self.notes.push("comes".to_owned());
         }
         self.client.handle(now, input);
-        if now >= self.goes && !self.has_gone {
-            self.goes(now);
+        if now >= self.stop && !self.is_stopped {
+            self.stop(now);
         }
     }
 
@@ -92,11 +92,11 @@ impl StreamMachine for Visitor {
     }
 
     fn deadline(&self) -> Option<Duration> {
-        if !self.has_come {
-            return Some(self.comes);
+        if !self.is_started {
+            return Some(self.start);
         }
-        let goes = (!self.has_gone).then_some(self.goes);
-        [self.client.deadline(), goes].into_iter().flatten().min()
+        let stop = (!self.is_stopped).then_some(self.stop);
+        [self.client.deadline(), stop].into_iter().flatten().min()
     }
 
     fn reads(&self, connection: ConnectionNumber, stream: StreamId) -> bool {
@@ -116,20 +116,20 @@ impl StreamMachine for Visitor {
     }
 }
 
-impl Explored for Visitor {
+impl Explored for ScheduledClient {
     fn breaches(&mut self, _: Duration) -> Vec<Breach> {
         let problem = self.problem.take().filter(|_| self.must_succeed);
         let breach = problem.map(|problem| Breach {
             requirement: self.lacks(),
             party: Some(Role::Responder),
-            at: Some(self.goes),
+            at: Some(self.stop),
             property: format!("a client that comes when all is over is not served: {problem}"),
         });
         breach.into_iter().collect()
     }
 
-    fn is_at_rest(&self) -> bool {
-        !self.has_come || self.client.is_finished()
+    fn is_idle(&self) -> bool {
+        !self.is_started || self.client.is_finished()
     }
 
     fn counts(&self) -> Vec<(&'static str, u64)> {
