@@ -186,7 +186,8 @@ impl Args {
                 Role::Responder => "./my-server --listen {address}",
                 Role::Initiator => "./my-client {peer}",
             };
-            let command = flag_or_default(None, "-- COMMAND", "the program and its arguments", usual)?;
+            let command =
+                flag_or_default(None, "-- COMMAND", "the program and its arguments", usual)?;
             self.command = command.split_whitespace().map(str::to_owned).collect();
         }
         Ok(())
@@ -238,7 +239,12 @@ impl Args {
 }
 
 /// The value of a flag, else the input at a terminal; empty for the default.
-fn flag_or_default(flag: Option<String>, name: &str, known: &str, usual: &str) -> Result<String, Failure> {
+fn flag_or_default(
+    flag: Option<String>,
+    name: &str,
+    known: &str,
+    usual: &str,
+) -> Result<String, Failure> {
     if let Some(said) = flag {
         return Ok(said);
     }

@@ -7,7 +7,9 @@ use super::{Checker, each_step};
 use crate::document::{Pointer, did_you_mean};
 use crate::scenario::matcher::Matcher;
 use crate::scenario::signed::Wanted;
-use crate::scenario::{Binding, JOIN, JWT, LONGER, NOW, OTHER_CASE, SHORTER, SUM, Scenario, computed};
+use crate::scenario::{
+    Binding, JOIN, JWT, LONGER, NOW, OTHER_CASE, SHORTER, SUM, Scenario, computed,
+};
 
 /// The matchers of a frame that has no parts of parts.
 const MATCHERS: [&str; 6] = ["not", "any_of", "at_least", "at_most", "empty", "present"];
@@ -25,7 +27,9 @@ const SCALARS: [&str; 8] = [
 ];
 
 /// What a value may be that is written as an object with one key.
-const VALUES: [&str; 8] = ["hex", "pattern", SUM, JOIN, JWT, SHORTER, OTHER_CASE, LONGER];
+const VALUES: [&str; 8] = [
+    "hex", "pattern", SUM, JOIN, JWT, SHORTER, OTHER_CASE, LONGER,
+];
 
 impl Checker<'_> {
     /// Checks that frames of these names exist.

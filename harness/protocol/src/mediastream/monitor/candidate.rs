@@ -109,7 +109,11 @@ impl Candidate {
 
     /// The next datagram of the tuple; what it opens, if it opens a session. In a supervised capture
     /// media that nobody asked for opens none.
-    pub(super) fn observe(&mut self, packet: &Datagram<'_>, context: &Context<'_>) -> Option<Opening> {
+    pub(super) fn observe(
+        &mut self,
+        packet: &Datagram<'_>,
+        context: &Context<'_>,
+    ) -> Option<Opening> {
         self.last = context.now;
         let is_complete = context.settings.supervised;
         self.datagrams += 1;

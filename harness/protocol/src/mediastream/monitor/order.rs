@@ -133,7 +133,12 @@ impl Order {
     }
 
     /// Any datagram of media.
-    pub(super) fn observe(&mut self, media: &Media<'_>, sequence: u64, scope: &mut Scope<'_>) -> Position {
+    pub(super) fn observe(
+        &mut self,
+        media: &Media<'_>,
+        sequence: u64,
+        scope: &mut Scope<'_>,
+    ) -> Position {
         scope.exercised(Rule::D01);
         if sequence == 0 {
             // MS-D-01
@@ -191,7 +196,13 @@ impl Order {
         }
     }
 
-    fn gap(&mut self, media: &Media<'_>, sequence: u64, step: u64, scope: &mut Scope<'_>) -> Position {
+    fn gap(
+        &mut self,
+        media: &Media<'_>,
+        sequence: u64,
+        step: u64,
+        scope: &mut Scope<'_>,
+    ) -> Position {
         if step >= LEAP
             && self
                 .leap

@@ -10,8 +10,9 @@ use crate::mediastream::pattern;
 /// Shortest payload that says anything about a pattern, in bytes.
 const TELLING: usize = 8;
 
-/// Fewest datagrams with the pattern that make it evident.
+/// Fewest datagrams with the pattern that make it evident, and the bytes in them, of which it is no accident.
 const EVIDENT: u64 = 3;
+const EVIDENT_BYTES: usize = 64;
 
 /// Whether the stream verifies its payload, and where it is wrong then.
 ///
@@ -22,14 +23,14 @@ const EVIDENT: u64 = 3;
 /// small. It never comes without MS-W-09.
 ///
 /// MS-D-11, any vantage: a payload that is not the counter pattern, in a stream that evidently uses
-/// it: at least three datagrams (of 8 or more bytes) match and three quarters of all do, or the
+/// it: at least three datagrams (of 8 or more bytes) match, with 64 bytes together, or the
 /// payload counts by one and only starts elsewhere or is big-endian. Whatever else a stream
 /// carries is its own affair. Of a cut datagram what is there is compared, and the rest is a doubt.
 #[derive(Debug, Default)]
 pub(super) struct Payload {
     cut: Option<Moment>,
     matching: u64,
-    differing: u64,
+    matching_bytes: usize,
     first_difference: Option<Difference>,
 }
 
@@ -64,7 +65,7 @@ impl Payload {
     /// The session is over.
     pub(super) fn close(&mut self, scope: &mut Scope<'_>) {
         self.settle(scope);
-        if let Some(at) = self.cut.filter(|_| self.matching >= EVIDENT) {
+        if let Some(at) = self.cut.filter(|_| self.is_evident()) {
             let why = "the capture lacks the rest";
             scope.doubt(Rule::D11, why, || {
                 let want = "the counter pattern to the end of the payload";
@@ -76,7 +77,8 @@ impl Payload {
     fn compare(&mut self, media: &Media<'_>, scope: &mut Scope<'_>) {
         let Some(offset) = pattern::first_difference(media.payload) else {
             self.matching += 1;
-            if self.matching >= EVIDENT {
+            self.matching_bytes += media.payload.len();
+            if self.is_evident() {
                 scope.exercised(Rule::D11);
                 self.settle(scope);
             }
@@ -92,16 +94,20 @@ impl Payload {
             report(&difference, scope);
             return;
         }
-        self.differing += 1;
         self.first_difference.get_or_insert(difference);
     }
 
     /// Tells the first difference once the pattern is evident.
     fn settle(&mut self, scope: &mut Scope<'_>) {
-        let evident = self.matching >= EVIDENT && self.matching >= 3 * self.differing;
-        if evident && let Some(difference) = self.first_difference.take() {
+        if self.is_evident()
+            && let Some(difference) = self.first_difference.take()
+        {
             report(&difference, scope);
         }
+    }
+
+    const fn is_evident(&self) -> bool {
+        self.matching >= EVIDENT && self.matching_bytes >= EVIDENT_BYTES
     }
 }
 

@@ -104,7 +104,12 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(mode: Option<Mode>, origin: Origin, first: &Moment, before: PreviousSession) -> Self {
+    pub(super) fn new(
+        mode: Option<Mode>,
+        origin: Origin,
+        first: &Moment,
+        before: PreviousSession,
+    ) -> Self {
         // The responder may know a session of 3.2 still whose stream is over (MS-H-23).
         let last = match mode {
             Some(Mode::ThreeWay) => before.last,

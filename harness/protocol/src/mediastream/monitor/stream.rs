@@ -43,7 +43,12 @@ impl Stream {
     }
 
     /// A datagram of media; `start` is when the session started, if that was seen.
-    pub(super) fn observe(&mut self, media: &Media<'_>, start: Option<&Start>, scope: &mut Scope<'_>) {
+    pub(super) fn observe(
+        &mut self,
+        media: &Media<'_>,
+        start: Option<&Start>,
+        scope: &mut Scope<'_>,
+    ) {
         self.newest = Some(scope.now);
         let Some(sequence) = media.sequence else {
             self.payload.observe(media, false, scope);

@@ -329,6 +329,18 @@ fn a_pattern_that_does_not_begin_at_0_or_is_big_endian_breaks_d11() {
 }
 
 #[test]
+fn a_stream_that_begins_or_ends_with_the_pattern_breaks_d11_in_the_rest() {
+    let other = |numbers: std::ops::RangeInclusive<u64>| {
+        numbers.fold(Talk::legacy(20), |talk, number| {
+            talk.on_frame(number, |bytes| bytes[26..].fill(7))
+        })
+    };
+    assert_broken(&other(4..=20), &["MS-D-11"]);
+    assert_broken(&other(1..=17), &["MS-D-11"]);
+    assert_healthy(&other(3..=20));
+}
+
+#[test]
 fn other_payload_is_its_own_affair() {
     let talk = (1..=20).fold(Talk::legacy(20), |talk, number| {
         talk.on_frame(number, |bytes| {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::faults::*;
-use super::hook::Hook::{self, Ends, Paced, Repeats, Sent, Taken, Setting, Uncounted};
+use super::hook::Hook::{self, Ends, Paced, Repeats, Sent, Setting, Taken, Uncounted};
 use super::hook::Repeated::{Start, StartAck, Syn, SynAck};
 use crate::machine::Outcome::Completed;
 use crate::mediastream::frame::tlv::kind;

@@ -44,7 +44,9 @@ impl Upload {
 
     /// When it was silent for a buffer period.
     pub(super) fn silent_at(&self, settings: &Settings) -> Duration {
-        let contact = self.contact.filter(|_| !settings.lacks(Deviation::SilentSinceJoin));
+        let contact = self
+            .contact
+            .filter(|_| !settings.lacks(Deviation::SilentSinceJoin));
         let contact = contact.unwrap_or(self.begun);
         contact.saturating_add(settings.buffer_period)
     }
