@@ -376,6 +376,27 @@ fn an_implementation_that_never_gets_ready_is_told_in_its_cell() {
 }
 
 #[test]
+fn a_running_responder_that_never_answers_is_an_error_and_no_outcome() {
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap();
+    let running = format!(
+        "name = \"running\"\nprotocol = \"mediastream\"\nrole = \"responder\"\nmodes = [\"legacy\"]\n\
+         reach = {{ address = \"{address}\" }}\n\
+         stream = {{ bits_per_second = 400000, frames_per_second = 50, seconds = 2 }}\n"
+    );
+    let table = Table::new(&[&running, INITIATOR]);
+    let (output, events) = table.run(&["--filter", "initiator/legacy"]);
+    let pair = the_pair(&events);
+    assert_eq!(
+        (&pair["outcome"], &pair["standing"]),
+        (&"not-started".into(), &"error".into())
+    );
+    let seen = pair["seen"].as_str().unwrap();
+    assert!(seen.contains("nothing was received"), "{seen}");
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
 fn a_program_that_is_not_there_is_no_fault_of_a_pair_but_of_the_call() {
     let absent = INITIATOR
         .replace("{shakedown}", "/no/such/program")

@@ -14,13 +14,13 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::clock::Clock;
-use crate::kernel;
 use crate::launch::{Instance, LaunchError, Launcher, open_sockets, ready_within};
-use crate::process::{Process, ProcessExit};
+use crate::probe;
+use crate::process::ProcessExit;
 use crate::relay::{self, Relay, RelayResult};
 
 use super::Context;
-use super::fairness::PairResult;
+use super::fairness::{PairResult, ProcessorWait};
 use super::key_logs::KeyLogs;
 use super::observer::{Edge, Edges};
 use super::sides::{SideFindings, found};
@@ -43,29 +43,6 @@ enum End {
     /// By itself, or after all the time that it was given.
     Over,
     Interrupted,
-}
-
-/// How long a process waited for a processor.
-#[derive(Debug, Default)]
-struct ProcessorWait {
-    first: Option<Duration>,
-    last: Option<Duration>,
-}
-
-impl ProcessorWait {
-    fn look(&mut self, process: Option<&Process>) {
-        let group = process.and_then(Process::group);
-        if let Some(waited) = group.and_then(kernel::waited_for_processor) {
-            self.first.get_or_insert(waited);
-            self.last = Some(waited);
-        }
-    }
-
-    fn waited(&self) -> Duration {
-        let both = self.first.zip(self.last);
-        both.map(|(first, last)| last.saturating_sub(first))
-            .unwrap_or_default()
-    }
 }
 
 impl Context {
@@ -194,6 +171,14 @@ impl Context {
         let stopped = stopped.map_err(|why| error(format!("the relay broke: {why}")))?;
         if end == End::Interrupted {
             return Err(cut_off());
+        }
+        // One that runs already and keeps silent, as some pairs demand, may not be there.
+        if responder.process.is_none() && stopped.observer.responder.traffic.answers == 0 {
+            let mode = &pair.responder.needs.mode;
+            let turn = (answers.seed, 0);
+            let protocol = self.plan.protocol;
+            let asked = probe::responder(protocol, mode, &responder, probe::LATER_TRIES, turn);
+            asked.await.map_err(|silent| error(silent.to_string()))?;
         }
         let iuts = [&asks.iut, &answers.iut];
         let mut result = self.judged(pair, iuts, stopped, ends, secrets, clock).await;

@@ -8,6 +8,8 @@ use shakedown_engine::interop::{Captures, Pair, PairEvent, PairOutcome, Sides, S
 use shakedown_protocol::Protocol;
 
 use crate::clock::Clock;
+use crate::kernel;
+use crate::process::Process;
 
 use super::Context;
 
@@ -17,6 +19,29 @@ const BUSY: Duration = Duration::from_millis(50);
 
 /// The same where something did not come, or not in time.
 const STALLED: Duration = Duration::from_millis(250);
+
+/// How long a process waited for a processor.
+#[derive(Debug, Default)]
+pub(super) struct ProcessorWait {
+    first: Option<Duration>,
+    last: Option<Duration>,
+}
+
+impl ProcessorWait {
+    pub(super) fn look(&mut self, process: Option<&Process>) {
+        let group = process.and_then(Process::group);
+        if let Some(waited) = group.and_then(kernel::waited_for_processor) {
+            self.first.get_or_insert(waited);
+            self.last = Some(waited);
+        }
+    }
+
+    pub(super) fn waited(&self) -> Duration {
+        let both = self.first.zip(self.last);
+        both.map(|(first, last)| last.saturating_sub(first))
+            .unwrap_or_default()
+    }
+}
 
 pub(super) struct PairResult {
     pub(super) pair: PairEvent,
