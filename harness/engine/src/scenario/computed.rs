@@ -179,4 +179,24 @@ mod tests {
         let error = computed(&json!({ "shorter": 7 })).unwrap().unwrap_err();
         assert_eq!(error, "`shorter` takes a text");
     }
+
+    #[test]
+    fn a_longer_text_has_a_space_more_where_there_is_room() {
+        for (value, longer) in [
+            (json!(["ab", 3]), json!("ab ")),
+            (json!(["ab", 2]), json!("a7")),
+            (
+                json!([{ "hex": "61620000" }, 3]),
+                json!({ "hex": "61622000" }),
+            ),
+        ] {
+            let got = computed(&json!({ "longer": value })).unwrap();
+            assert_eq!(got, Ok(longer), "{value}");
+        }
+        for wrong in [json!("ab"), json!(["ab"]), json!(["ab", "c"])] {
+            let error = computed(&json!({ "longer": wrong })).unwrap().unwrap_err();
+            let told = "`longer` takes a text and the most bytes that it may have";
+            assert_eq!(error, told, "{wrong}");
+        }
+    }
 }

@@ -102,7 +102,8 @@ fn patches_change_a_datagram_in_their_order() {
     let mut play = responder(json!([{ "mutate": {
         "frame": "SYN", "fields": { "connection_id": "a" }, "patches": [
             { "field": { "name": "version", "hex": "07" } },
-            { "at": { "offset": 0, "hex": "99" } },
+            { "at": { "offset": 0, "hex": "98" } },
+            { "flip": 0 },
             { "truncate": 28 },
             { "append": "aabb" },
         ]
@@ -127,6 +128,10 @@ fn a_patch_that_does_not_fit_is_an_error_of_the_scenario() {
         (
             json!({ "at": { "offset": 66, "hex": "9999" } }),
             "do not fit into a datagram of 67 bytes",
+        ),
+        (
+            json!({ "flip": 67 }),
+            "a datagram of 67 bytes has no byte 67",
         ),
         (
             json!({ "truncate": 68 }),

@@ -325,6 +325,8 @@ with_start3! {
         => Taken(NAME, |it| it.trim_id()),
     LossyIdsMedia = "MS-H-17/utf-8": "bytes of an id that are no UTF-8 are all the same"
         => Taken(ANY, |it| it.edit_id_bytes(|byte| if byte.is_ascii() { byte } else { b'\xFF' })),
+    FirstOfIdsMedia = "MS-H-17/first" Initiator: "ids are compared by their first 32 bytes"
+        => Taken(NAME, |it| it.take_id_if(|id, own| id.get(..32).is_some_and(|first| own.starts_with(first)))),
     TupleRenames = "MS-H-17/follows" Initiator: "another id on the tuple is that of the session from then on",
     SynAckOnce = "MS-H-18": "SYN-ACK is sent once, and the half-open session waits for its age" => Repeats(SynAck, ONCE),
     SynAckEarly = "MS-H-18/early": "a SYN-ACK is sent again after 250 ms" => Repeats(SynAck, FIRST_EARLY),

@@ -108,7 +108,7 @@ impl Initiator {
             Ok(Frame::ConnectionId(frame)) => self.on_connection_id(now, frame.connection_id()),
             Ok(Frame::SynAck(syn_ack)) => self.on_syn_ack(now, &syn_ack),
             Ok(Frame::StartAck(body)) => self.on_start_ack(now, &body),
-            Ok(Frame::Error(body)) => self.on_error(&body),
+            Ok(Frame::Error(body)) => self.on_error(now, &body),
             Ok(frame @ (Frame::Start(body) | Frame::StartConfirm(body))) => {
                 self.on_senders_frame(frame.name(), &body);
             }

@@ -111,7 +111,7 @@ impl Initiator {
     }
 
     /// An ERROR for the session ends it (MS-S-16); no ERROR is answered (MS-S-15).
-    pub(super) fn on_error(&mut self, error: &Start3<'_>) {
+    pub(super) fn on_error(&mut self, now: Duration, error: &Start3<'_>) {
         if self.is_foreign(error) {
             return;
         }
@@ -132,6 +132,10 @@ impl Initiator {
                 asked.next = asked.next.saturating_add(Duration::from_millis(500));
             }
             return;
+        }
+        let falls_back = self.settings.fallback && self.settings.lacks(Deviation::ErrorFallsBack);
+        if falls_back && self.state.is_handshake() {
+            return self.send_first_start(now, "an ERROR");
         }
         let failure = if self.state.is_handshake() {
             failure::refused(self.peer, error)
