@@ -327,7 +327,14 @@ impl Handshake {
     fn wait(&mut self, is_answer: bool, scope: &mut Scope<'_>) {
         let is_judged = self.request.is_some() && !is_answer;
         match &mut self.waiting {
-            None => self.waiting = Some(Retransmissions::new(&self.forms().answer, &scope.now)),
+            None => {
+                let mut answer = Retransmissions::new(&self.forms().answer, &scope.now);
+                // Its sender may count from when it took the request.
+                if let Some(request) = &self.request {
+                    answer.due = request.last;
+                }
+                self.waiting = Some(answer);
+            }
             Some(waiting) if is_judged => waiting.again(true, scope),
             // MS-H-18, MS-S-13: what answers a copy of the request changes no timer, unless it is the
             // repetition that was due just then.

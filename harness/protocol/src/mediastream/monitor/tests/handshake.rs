@@ -17,6 +17,24 @@ fn an_answer_to_a_copy_of_the_syn_changes_no_timer_of_the_syn_ack() {
 }
 
 #[test]
+fn a_syn_ack_is_repeated_by_a_timer_that_runs_from_the_syn_or_from_itself() {
+    let repeated = |answered: f64, again: f64| {
+        let talk = Talk::new().from("192.0.2.1:50000").syn("a");
+        let talk = talk
+            .after(answered)
+            .syn_ack("one")
+            .after(again)
+            .syn_ack("one");
+        let heard = judge(&talk.after(1_000.0).elsewhere(), &supervised("3way"));
+        heard.findings.contains(&"MS-H-18")
+    };
+    assert!(!repeated(60.0, 443.0));
+    assert!(!repeated(60.0, 503.0));
+    assert!(repeated(60.0, 383.0));
+    assert!(repeated(0.2, 443.0));
+}
+
+#[test]
 fn a_healthy_handshake_exercises_the_rules() {
     let heard = assert_healthy(&Talk::three_way(20));
     for id in [
