@@ -1,4 +1,4 @@
-//! Values in what a step sends, changed by what they are.
+//! Mutations of the values of a step, by their JSON type and member name.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::bytes;
 use crate::random::SeededRandom;
 use crate::shrink::tree::within;
 
-/// Members that name what a step acts on, or when: not what is sent.
+/// Members that are references or times.
 const NAMES: [&str; 11] = [
     "stream",
     "connection",
@@ -20,17 +20,17 @@ const NAMES: [&str; 11] = [
     "after",
     "apart",
 ];
-/// Members that say how often something is sent, and how often it may be.
+/// Members that are repetition counts, and the largest count.
 const COUNTS: [&str; 2] = ["times", "frames"];
-const MOST_TIMES: u64 = 40;
-/// Members that say how long something is, and how long it may be.
+const MAX_COUNT: u64 = 40;
+/// Members that are lengths in bytes, and the largest length.
 const LENGTHS: [&str; 3] = ["length", "pattern", "pad_to"];
-const LONGEST: u64 = 65_507;
-/// Lengths of texts at which programs change what they do.
-const TEXTS: [usize; 8] = [1, 37, 63, 64, 255, 256, 1_024, 8_192];
+const MAX_LENGTH: u64 = 65_507;
+/// Lengths of strings at common buffer sizes.
+const STRING_LENGTHS: [usize; 8] = [1, 37, 63, 64, 255, 256, 1_024, 8_192];
 
-/// Changes one value within `own`, what a verb takes.
-pub(super) fn change(random: &mut SeededRandom, own: &mut Value) {
+/// Mutates one value of `own`, the arguments of a step.
+pub(super) fn mutate(random: &mut SeededRandom, own: &mut Value) {
     let mut places = Vec::new();
     collect(own, "", "", &mut places);
     if places.is_empty() {
@@ -38,12 +38,12 @@ pub(super) fn change(random: &mut SeededRandom, own: &mut Value) {
     }
     let (place, key) = places.swap_remove(random.below(places.len() as u32) as usize);
     if let Some(value) = own.pointer_mut(&place) {
-        let changed = changed(random, &key, value);
-        *value = changed;
+        let mutated = mutated(random, &key, value);
+        *value = mutated;
     }
 }
 
-/// The places of the values that may be changed, with their members' names.
+/// JSON pointers and member names of the values that may be mutated.
 fn collect(value: &Value, place: &str, key: &str, places: &mut Vec<(String, String)>) {
     if NAMES.contains(&key) && value.is_string() {
         return;
@@ -66,33 +66,33 @@ fn collect(value: &Value, place: &str, key: &str, places: &mut Vec<(String, Stri
     }
 }
 
-fn changed(random: &mut SeededRandom, key: &str, value: &Value) -> Value {
+fn mutated(random: &mut SeededRandom, key: &str, value: &Value) -> Value {
     match value {
         Value::Null => Value::Null,
         Value::Bool(is) => Value::Bool(!is),
         Value::Number(number) if COUNTS.contains(&key) => {
             let bound = bytes::boundary(random, number.as_u64().unwrap_or(1));
-            (1 + bound % MOST_TIMES).into()
+            (1 + bound % MAX_COUNT).into()
         }
         Value::Number(number) if LENGTHS.contains(&key) => {
-            (bytes::boundary(random, number.as_u64().unwrap_or(1)) % LONGEST).into()
+            (bytes::boundary(random, number.as_u64().unwrap_or(1)) % MAX_LENGTH).into()
         }
         Value::Number(number) => {
             let number = bytes::boundary(random, number.as_u64().unwrap_or(1));
-            // Most fields are narrow.
+            // Most fields are narrower than 64 bits.
             let width = [8, 16, 32, 63][random.below(4) as usize];
             match random.one_in(3) {
                 true => number.into(),
                 false => (number & ((1 << width) - 1)).into(),
             }
         }
-        Value::String(text) if text.starts_with('$') => name(random, text),
+        Value::String(text) if text.starts_with('$') => mutated_reference(random, text),
         Value::String(text) => match hex::decode(text.replace(' ', "")) {
             Ok(mut content) if key == "hex" || key == "append" || !content.is_empty() => {
-                bytes::damage(random, &mut content);
+                bytes::mutate(random, &mut content);
                 hex::encode(content).into()
             }
-            Ok(_) | Err(_) => changed_text(random, text).into(),
+            Ok(_) | Err(_) => mutated_string(random, text).into(),
         },
         Value::Array(items) => {
             let mut items = items.clone();
@@ -110,18 +110,18 @@ fn changed(random: &mut SeededRandom, key: &str, value: &Value) -> Value {
     }
 }
 
-/// Something else than the value of a name.
-fn name(random: &mut SeededRandom, text: &str) -> Value {
+/// Replaces a reference to a named value.
+fn mutated_reference(random: &mut SeededRandom, text: &str) -> Value {
     match random.below(5) {
         0 => json!({ "shorter": text }),
         1 => json!({ "other_case": text }),
         2 => json!({ "sum": [text, 1] }),
         3 => bytes::boundary(random, 1).into(),
-        _ => changed_text(random, "").into(),
+        _ => mutated_string(random, "").into(),
     }
 }
 
-fn changed_text(random: &mut SeededRandom, text: &str) -> String {
+fn mutated_string(random: &mut SeededRandom, text: &str) -> String {
     let mut letters: Vec<char> = text.chars().collect();
     let place = random.below(letters.len().max(1) as u32) as usize;
     const ODD: [&str; 8] = [
@@ -137,7 +137,7 @@ fn changed_text(random: &mut SeededRandom, text: &str) -> String {
     match random.below(5) {
         0 => return String::new(),
         1 => {
-            let length = TEXTS[random.below(TEXTS.len() as u32) as usize];
+            let length = STRING_LENGTHS[random.below(STRING_LENGTHS.len() as u32) as usize];
             let filling = if text.is_empty() { "a" } else { text };
             return filling.chars().cycle().take(length).collect();
         }
@@ -155,7 +155,7 @@ fn changed_text(random: &mut SeededRandom, text: &str) -> String {
     letters.into_iter().collect()
 }
 
-/// Drops, repeats or moves an element.
+/// Drops, repeats or swaps an element.
 pub(super) fn reorder(random: &mut SeededRandom, items: &mut Vec<Value>) {
     if items.is_empty() {
         return;

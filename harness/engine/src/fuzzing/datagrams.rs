@@ -5,36 +5,35 @@ use shakedown_protocol::vocabulary::Vocabulary;
 use super::bytes;
 use crate::random::SeededRandom;
 
-/// Datagrams of a conversation that are gone on from.
-const MOST_LEARNED: usize = 24;
-/// Most bytes of one of them.
-const LONGEST: usize = 2_048;
-/// Most bytes of a datagram of which nothing is known.
-const LONGEST_RAW: u32 = 512;
-/// Most bytes of the value of an extension that is put behind.
-const MOST_VALUE: u32 = 12;
+/// Most datagrams of a conversation that become templates.
+const MAX_TEMPLATES: usize = 24;
+/// Largest datagram that becomes a template, in bytes.
+const MAX_TEMPLATE_BYTES: usize = 2_048;
+/// Largest unstructured datagram, in bytes.
+const MAX_RANDOM_BYTES: u32 = 512;
+/// Largest value of an appended TLV, in bytes.
+const MAX_TLV_VALUE: u32 = 12;
 
-/// Datagrams that are damaged by their forms, many thousands a second: fields at their boundaries, extensions put
-/// behind, bytes damaged. They are made of what was said in a conversation, with its ids, and of every frame
-/// that the protocol has.
+/// Mutates single datagrams: fields at their boundaries, TLVs appended, bytes changed. Templates are the datagrams
+/// of a conversation, with its ids, and every frame of the protocol.
 #[derive(Debug)]
-pub struct Volley {
+pub struct DatagramMutator {
     protocol: &'static Protocol,
     random: SeededRandom,
-    usual: Vec<Template>,
-    learned: Vec<Template>,
+    frames: Vec<Template>,
+    sent: Vec<Template>,
     is_unstructured: bool,
 }
 
-/// A datagram, and where its fields stand: offset and length in bytes.
+/// A datagram with the offset and length of its fields, in bytes.
 #[derive(Debug)]
 struct Template {
     bytes: Vec<u8>,
     fields: Vec<(usize, usize)>,
 }
 
-impl Volley {
-    /// What the frames of a protocol are where nothing else is known of them.
+impl DatagramMutator {
+    /// A mutator with the frames of the protocol as templates.
     #[must_use]
     pub fn new(protocol: &'static Protocol, seed: u64) -> Self {
         let vocabulary = protocol.vocabulary;
@@ -43,11 +42,11 @@ impl Volley {
                 let fields = Map::from_iter([((*name).to_owned(), 1.into())]);
                 vocabulary.encode(frame, &fields).ok()
             };
-            // Some have a field without a usual value.
+            // Some frames have a field without a default.
             let names = vocabulary.fields(frame).unwrap_or_default();
             let bytes = vocabulary.encode(frame, &Map::new()).ok();
             let mut bytes = bytes.or_else(|| names.iter().find_map(with))?;
-            // Some are none without a payload.
+            // Some frames need a payload.
             if vocabulary.decode(&bytes).is_err() {
                 bytes.extend([0; 16]);
             }
@@ -57,53 +56,53 @@ impl Volley {
         Self {
             protocol,
             random: SeededRandom::new(seed),
-            usual: frames
+            frames: frames
                 .map(|bytes| Template::of(vocabulary, bytes))
                 .collect(),
-            learned: Vec::new(),
+            sent: Vec::new(),
             is_unstructured: false,
         }
     }
 
-    /// Any bytes.
+    /// A mutator that makes random bytes, as a baseline.
     #[must_use]
     pub fn unstructured(protocol: &'static Protocol, seed: u64) -> Self {
         Self {
             protocol,
             random: SeededRandom::new(seed),
-            usual: Vec::new(),
-            learned: Vec::new(),
+            frames: Vec::new(),
+            sent: Vec::new(),
             is_unstructured: true,
         }
     }
 
-    /// Goes on from what was said in another conversation.
-    pub fn learn<'a>(&mut self, said: impl Iterator<Item = &'a [u8]>) {
-        let said = said.filter(|datagram| datagram.len() <= LONGEST);
-        let said = said.take(MOST_LEARNED).map(<[u8]>::to_vec);
-        self.learned = said
+    /// Replaces the templates that are from a conversation.
+    pub fn set_sent<'a>(&mut self, datagrams: impl Iterator<Item = &'a [u8]>) {
+        let small = datagrams.filter(|datagram| datagram.len() <= MAX_TEMPLATE_BYTES);
+        let bytes = small.take(MAX_TEMPLATES).map(<[u8]>::to_vec);
+        self.sent = bytes
             .map(|bytes| Template::of(self.protocol.vocabulary, bytes))
             .collect();
     }
 
-    /// The next datagram; never an empty one.
-    pub fn datagram(&mut self) -> Vec<u8> {
+    /// The next datagram, at least one byte.
+    pub fn next_datagram(&mut self) -> Vec<u8> {
         let random = &mut self.random;
         if self.is_unstructured {
-            return bytes::any(random, LONGEST_RAW);
+            return bytes::random(random, MAX_RANDOM_BYTES);
         }
-        let from = match self.learned.is_empty() || random.one_in(4) {
-            true => &self.usual,
-            false => &self.learned,
+        let from = match self.sent.is_empty() || random.one_in(4) {
+            true => &self.frames,
+            false => &self.sent,
         };
         let Some(template) = from.get(random.below(from.len() as u32) as usize) else {
-            return bytes::any(random, 64);
+            return bytes::random(random, 64);
         };
         let mut datagram = template.bytes.clone();
         for _ in 0..=random.below(2) {
             match (random.below(8), template.fields.is_empty()) {
-                (0, _) => bytes::damage(random, &mut datagram),
-                (1, _) => extend(random, &mut datagram),
+                (0, _) => bytes::mutate(random, &mut datagram),
+                (1, _) => append_tlv(random, &mut datagram),
                 (2..=6, false) => {
                     let place = random.below(template.fields.len() as u32) as usize;
                     let (offset, width) = template.fields[place];
@@ -117,7 +116,7 @@ impl Volley {
             }
         }
         if datagram.is_empty() {
-            return bytes::any(random, 64);
+            return bytes::random(random, 64);
         }
         datagram
     }
@@ -138,11 +137,11 @@ impl Template {
     }
 }
 
-/// Puts an extension behind: type, length and value, or a length that is not its own.
-fn extend(random: &mut SeededRandom, datagram: &mut Vec<u8>) {
+/// Appends a TLV, with its length or a wrong one.
+fn append_tlv(random: &mut SeededRandom, datagram: &mut Vec<u8>) {
     let value = match random.one_in(3) {
         true => Vec::new(),
-        false => bytes::number(random, random.clone().below(MOST_VALUE) as usize),
+        false => bytes::number(random, random.clone().below(MAX_TLV_VALUE) as usize),
     };
     let kind = match random.one_in(3) {
         true => bytes::number(random, 2),

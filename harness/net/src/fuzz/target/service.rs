@@ -1,4 +1,4 @@
-//! Whether a process still serves a peer that does everything right.
+//! Whether a process still serves a conforming peer.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -10,48 +10,48 @@ use shakedown_engine::script::{ScriptOutcome, SocketId};
 use shakedown_protocol::monitor::{Finding, Observation};
 use shakedown_protocol::requirement::Level;
 
-use super::{HANGS_AFTER, Life, Setup};
+use super::{HANG_TIMEOUT, Setup, Target};
 use crate::clock::Clock;
 use crate::drive::{Recorded, Recorder, bound};
-use crate::fuzz::sign::Sign;
-use crate::fuzz::talk::{Pace, State, Talk};
+use crate::fuzz::executor::{Executor, Pace, State};
+use crate::fuzz::fault::Fault;
 use crate::process::Process;
 use crate::run::{Watched, judge};
 
-impl Life<'_> {
-    /// Whether a peer that does everything right, as this scenario says, is not served. One that is turned away
-    /// asks again for a while: what it is told before is not over at once.
+impl Target<'_> {
+    /// Plays a scenario until it passes, for as long as `recovery_time`: sessions of earlier conversations may have to
+    /// expire first.
     ///
     /// # Errors
-    /// A sentence for people, if it could not be played.
-    pub(in crate::fuzz) fn spoilt(
+    /// A message for the user, if it could not be played.
+    pub(in crate::fuzz) fn check_service(
         &mut self,
         scenario: &Scenario,
-        patience: Duration,
-    ) -> Result<Option<Sign>, String> {
-        let until = Instant::now() + patience;
+        recovery_time: Duration,
+    ) -> Result<Option<Fault>, String> {
+        let until = Instant::now() + recovery_time;
         loop {
-            let Some(problem) = self.plays(scenario)? else {
+            let Some(problem) = self.play(scenario)? else {
                 return Ok(None);
             };
             if let Some(ended) = self.process().and_then(Process::ended) {
                 return Ok(self
                     .process()
-                    .map(|process| Sign::of_end(ended, process.output())));
+                    .map(|process| Fault::of_exit(ended, process.output())));
             }
             if self.setup.is_stopped() {
                 return Ok(None);
             }
             if Instant::now() >= until {
                 let scenario = scenario.id.clone();
-                return Ok(Some(Sign::Spoilt { scenario, problem }));
+                return Ok(Some(Fault::Degraded { scenario, problem }));
             }
         }
     }
 
-    /// Plays a scenario as a run does, and tells what is wrong: by its steps, or by what the monitor sees but
-    /// for times, which a busy machine may have made.
-    fn plays(&mut self, scenario: &Scenario) -> Result<Option<String>, String> {
+    /// Plays a scenario as in a run. Says which step or requirement fails; timing is not judged, since the machine may
+    /// be busy.
+    fn play(&mut self, scenario: &Scenario) -> Result<Option<String>, String> {
         let scenario = scenario.asked_of(&self.setup.iut);
         let needs = scenario.iut.clone();
         let instance = self.instance.clone().ok_or("no server was started")?;
@@ -65,28 +65,29 @@ impl Life<'_> {
         let path = folder.path().join("check.pcapng");
         let mut recorder = Recorder::create(&path, clock, stream_bytes);
         let mut script = self.script(scenario, instance.address, u64::from(std::process::id()));
-        let mut talk = Talk {
+        let mut executor = Executor {
             script: &mut script,
             address: instance.address,
             process: instance.process.as_deref(),
-            question: None,
-            pace: Pace::Real,
+            probe: None,
+            pace: Pace::RealTime,
             vocabulary: self.setup.protocol.on_the_wire(),
             clock,
             limit,
-            hangs_after: HANGS_AFTER,
+            hang_timeout: HANG_TIMEOUT,
             stop: &self.setup.stop,
             recorder: Some(&mut recorder),
-            seen: None,
+            coverage: None,
             behaviour: Behaviour::default(),
-            slowest: Duration::ZERO,
-            latest: Duration::ZERO,
+            slowest_response: Duration::ZERO,
+            longest_delay: Duration::ZERO,
             sockets: [(SocketId::MAIN, main)].into(),
             state: State::new(),
         };
-        talk.run()
+        executor
+            .run()
             .map_err(|error| format!("a socket failed: {error}"))?;
-        let own = talk.sockets.values();
+        let own = executor.sockets.values();
         let own = own
             .filter_map(|socket| socket.local_addr().ok()?.as_socket())
             .collect();
@@ -103,12 +104,18 @@ impl Life<'_> {
                 return Ok(None);
             }
         }
-        Ok(seen(self.setup, &recorder.finish(), &needs, &own, until))
+        Ok(violation(
+            self.setup,
+            &recorder.finish(),
+            &needs,
+            &own,
+            until,
+        ))
     }
 }
 
-/// What the monitor sees of the implementation that breaks an absolute requirement, but for times.
-fn seen(
+/// A violation of an absolute requirement, except those on timing.
+fn violation(
     setup: &Setup,
     recorded: &Recorded,
     needs: &Needs,

@@ -1,5 +1,4 @@
-//! A corpus on disk, which any number of workers may share: each conversation is a file that is named by its
-//! content, and comes into being whole.
+//! A corpus on disk that any number of workers share: files are named by content and created by rename.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,19 +7,19 @@ use std::path::{Path, PathBuf};
 
 use shakedown_engine::fuzzing::Conversation;
 
-/// The largest file that is read.
-const LARGEST: u64 = 1 << 20;
+/// Largest file that is read, in bytes.
+const MAX_FILE: u64 = 1 << 20;
 
 /// A folder of conversations.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(super) struct CorpusFolder {
     path: PathBuf,
-    /// Files that were looked at.
+    /// Names of files that were read or written.
     seen: BTreeSet<String>,
 }
 
-impl Folder {
-    /// Opens a folder, which is made if need be.
+impl CorpusFolder {
+    /// Opens the folder, and creates it if it does not exist.
     ///
     /// # Errors
     /// The system's.
@@ -32,8 +31,8 @@ impl Folder {
         })
     }
 
-    /// The conversations that came since the last time; what is none is passed over.
-    pub(super) fn new_ones(&mut self) -> Vec<Conversation> {
+    /// The conversations that were added by others since the last call; invalid files are skipped.
+    pub(super) fn read_new(&mut self) -> Vec<Conversation> {
         let entries = fs::read_dir(&self.path).into_iter().flatten().flatten();
         let mut names: Vec<_> = entries
             .filter_map(|entry| entry.file_name().into_string().ok())
@@ -43,22 +42,22 @@ impl Folder {
         names.sort_unstable();
         let read = |name: String| {
             let path = self.path.join(&name);
-            let is_small = fs::metadata(&path).is_ok_and(|found| found.len() <= LARGEST);
+            let is_small = fs::metadata(&path).is_ok_and(|found| found.len() <= MAX_FILE);
             let text = is_small.then(|| fs::read_to_string(&path).ok()).flatten()?;
             let conversation = Conversation::parse(&text).ok();
             if conversation.is_none() {
-                tracing::warn!("{} is no conversation and is passed over", path.display());
+                tracing::warn!("{} is not a conversation and is skipped", path.display());
             }
             conversation
         };
         names.into_iter().filter_map(read).collect()
     }
 
-    /// Writes a conversation, unless it is there.
+    /// Writes a conversation unless it exists.
     ///
     /// # Errors
     /// The system's.
-    pub(super) fn keep(&mut self, conversation: &Conversation) -> io::Result<()> {
+    pub(super) fn add(&mut self, conversation: &Conversation) -> io::Result<()> {
         let name = conversation.name();
         let path = self.path.join(&name);
         if !self.seen.insert(name.clone()) || path.exists() {
@@ -82,28 +81,33 @@ mod tests {
         );
         let loaded = Loaded::parse("a-handshake-leads-to-two-frames.json", text).unwrap();
         let protocol = shakedown_protocol::protocol("mediastream").unwrap();
-        Conversation::grown_from(&loaded, protocol).unwrap()
+        Conversation::from_scenario(&loaded, protocol).unwrap()
     }
 
     #[test]
-    fn what_one_worker_keeps_another_hears_of_once() {
+    fn a_conversation_that_one_worker_adds_another_reads_once() {
         let folder = tempfile::tempdir().unwrap();
-        let mut one = Folder::open(folder.path()).unwrap();
-        let mut other = Folder::open(folder.path()).unwrap();
+        let mut one = CorpusFolder::open(folder.path()).unwrap();
+        let mut other = CorpusFolder::open(folder.path()).unwrap();
         let conversation = conversation();
-        one.keep(&conversation).unwrap();
-        one.keep(&conversation).unwrap();
-        let heard: Vec<_> = other.new_ones().iter().map(Conversation::name).collect();
-        assert_eq!(heard, [conversation.name()]);
-        assert!(other.new_ones().is_empty());
-        assert!(one.new_ones().is_empty());
+        one.add(&conversation).unwrap();
+        one.add(&conversation).unwrap();
+        let names: Vec<_> = other.read_new().iter().map(Conversation::name).collect();
+        assert_eq!(names, [conversation.name()]);
+        assert!(other.read_new().is_empty());
+        assert!(one.read_new().is_empty());
     }
 
     #[test]
-    fn what_is_no_conversation_or_not_whole_yet_is_passed_over() {
+    fn files_that_are_invalid_or_unfinished_are_skipped() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("x.json"), "{").unwrap();
         fs::write(folder.path().join(".y.json.7"), conversation().text()).unwrap();
-        assert!(Folder::open(folder.path()).unwrap().new_ones().is_empty());
+        assert!(
+            CorpusFolder::open(folder.path())
+                .unwrap()
+                .read_new()
+                .is_empty()
+        );
     }
 }

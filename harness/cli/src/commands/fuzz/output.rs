@@ -1,4 +1,4 @@
-//! What is told of fuzzing: to people, to programs, and in the directory of the run.
+//! Output of `shakedown fuzz`: terminal, events, and the files of the run's directory.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -6,29 +6,30 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anstream::{eprint, stdout};
-use shakedown_net::fuzz::{FuzzCounts, FuzzEvent, FuzzFinding, FuzzSummary, Sign};
+use shakedown_net::fuzz::{FuzzCounts, FuzzEvent, FuzzFinding, FuzzSummary, Fault};
 use shakedown_report::text::{clean_line, count};
-use shakedown_report::{FuzzFound, FuzzPage};
+use shakedown_report::{ReportedFault, FuzzPage};
 
 use crate::exit::{Failure, usage};
 use crate::logging::Global;
 
-/// Steps of a conversation that are shown.
-const MOST_STEPS: usize = 12;
+/// Most steps of a conversation that are shown.
+const MAX_STEPS: usize = 12;
 
-pub(super) struct Told {
+/// Writes the events of a run.
+pub(super) struct FuzzOutput {
     iut: PathBuf,
     is_json: bool,
-    /// Whether a line on the terminal says how far it is.
+    /// Whether a status line is shown.
     is_live: bool,
     events: File,
     directory: PathBuf,
     findings: Vec<FuzzFinding>,
-    begun: String,
+    header: String,
 }
 
-impl Told {
-    pub(super) fn begin(
+impl FuzzOutput {
+    pub(super) fn new(
         directory: &Path,
         iut: &Path,
         is_json: bool,
@@ -44,7 +45,7 @@ impl Told {
             events,
             directory: directory.to_owned(),
             findings: Vec::new(),
-            begun: String::new(),
+            header: String::new(),
         })
     }
 
@@ -66,16 +67,16 @@ impl Told {
                 ..
             } => {
                 let scenarios = count(*scenarios as u64, "scenario");
-                let kept = match resumed {
+                let corpus = match resumed {
                     0 => String::new(),
-                    kept => format!(" and {} of the corpus", count(*kept as u64, "conversation")),
+                    resumed => format!(" and {} of the corpus", count(*resumed as u64, "conversation")),
                 };
-                let at_once = count(*jobs as u64, "worker");
-                self.begun = format!(
-                    "fuzzing {}, grown from {scenarios}{kept}, {at_once}, seed {seed}",
+                let workers = count(*jobs as u64, "worker");
+                self.header = format!(
+                    "fuzzing {}, mutating {scenarios}{corpus}, {workers}, seed {seed}",
                     clean_line(iut)
                 );
-                self.line(&self.begun)
+                self.line(&self.header)
             }
             FuzzEvent::FuzzProgress(counts) => {
                 if self.is_live {
@@ -93,7 +94,7 @@ impl Told {
         }
     }
 
-    /// A line for people.
+    /// Prints a line, unless the format is JSON.
     fn line(&self, text: &str) -> Result<(), Failure> {
         if self.is_live {
             eprint!("\r\x1b[K");
@@ -109,25 +110,25 @@ impl Told {
     fn finding(&self, finding: &FuzzFinding) -> String {
         let mut text = format!(
             "{}  {}",
-            finding.sign.kind().to_uppercase(),
-            clean_line(&finding.sign.to_string())
+            finding.fault.kind().to_uppercase(),
+            clean_line(&finding.fault.to_string())
         );
         let _ = write!(
             text,
             "\n  after {} in {:.1} s",
-            count(finding.when.inputs, "conversation"),
-            finding.when.seconds
+            count(finding.position.inputs, "conversation"),
+            finding.position.seconds
         );
         if !finding.confirmed {
             text += "; not reproduced with a fresh process: earlier inputs may matter";
         }
-        for step in finding.steps.iter().take(MOST_STEPS) {
+        for step in finding.steps.iter().take(MAX_STEPS) {
             let _ = write!(text, "\n    {}", clean_line(step));
         }
         if let Some(more) = finding
             .steps
             .len()
-            .checked_sub(MOST_STEPS)
+            .checked_sub(MAX_STEPS)
             .filter(|more| *more > 0)
         {
             let _ = write!(text, "\n    and {} more", count(more as u64, "step"));
@@ -135,17 +136,18 @@ impl Told {
         if let Some(capture) = &finding.capture {
             let _ = write!(text, "\n  capture  {}", capture.display());
         }
-        let _ = write!(text, "\n  again    {}", self.again(finding));
+        let _ = write!(text, "
+  replay   {}", self.replay_command(finding));
         text
     }
 
-    /// The command that shows it again.
-    fn again(&self, finding: &FuzzFinding) -> String {
+    /// The command that reproduces it.
+    fn replay_command(&self, finding: &FuzzFinding) -> String {
         let mut command = format!("shakedown fuzz --iut {}", self.iut.display());
         for file in &finding.files {
             let _ = write!(command, " --replay {}", file.display());
         }
-        if let Sign::Spoilt { scenario, .. } = &finding.sign {
+        if let Fault::Degraded { scenario, .. } = &finding.fault {
             let _ = write!(command, " --then {scenario}");
         }
         command
@@ -157,7 +159,7 @@ impl Told {
             let _ = write!(text, "\nnote: {}", clean_line(note));
         }
         self.line(&text)?;
-        let mut page = format!("# Fuzzing\n\n{}\n\n{}\n", self.begun, summary.message);
+        let mut page = format!("# Fuzzing\n\n{}\n\n{}\n", self.header, summary.message);
         let _ = write!(page, "\n{}\n", status(&summary.counts));
         for finding in &self.findings {
             let _ = write!(page, "\n```\n{}\n```\n", self.finding(finding));
@@ -167,12 +169,12 @@ impl Told {
         }
         fs::write(self.directory.join("summary.md"), page)?;
         let page = FuzzPage {
-            told: vec![
-                self.begun.clone(),
+            paragraphs: vec![
+                self.header.clone(),
                 summary.message.clone(),
                 status(&summary.counts),
             ],
-            findings: self.findings.iter().map(|one| self.found(one)).collect(),
+            findings: self.findings.iter().map(|one| self.reported(one)).collect(),
             notes: summary.notes.clone(),
         };
         fs::write(
@@ -182,20 +184,20 @@ impl Told {
         Ok(())
     }
 
-    /// A finding, for the page.
-    fn found(&self, finding: &FuzzFinding) -> FuzzFound {
-        FuzzFound {
-            kind: finding.sign.kind().to_owned(),
-            sign: finding.sign.to_string(),
+    /// A finding for `report.html`.
+    fn reported(&self, finding: &FuzzFinding) -> ReportedFault {
+        ReportedFault {
+            kind: finding.fault.kind().to_owned(),
+            fault: finding.fault.to_string(),
             text: self.finding(finding),
             files: finding.files.clone(),
             capture: finding.capture.clone(),
-            again: self.again(finding),
+            replay: self.replay_command(finding),
         }
     }
 }
 
-/// How far it is.
+/// The status line.
 fn status(counts: &FuzzCounts) -> String {
     format!(
         "{:.0} s, {}, {:.0} a second, {:.0} datagrams a second, {}, {} kept, {}, {}, {}",

@@ -1,4 +1,4 @@
-//! How far a conversation came, as the protocol's monitor sees it.
+//! Features of a conversation that the protocol's monitor reports.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -8,15 +8,15 @@ use shakedown_engine::script::fingerprint;
 use shakedown_protocol::monitor::{Datagram, Monitor, Observation};
 use shakedown_protocol::{MonitorSettings, Protocol, ProtocolMonitor};
 
-/// A monitor of a conversation of datagrams.
-pub(super) struct Seen {
+/// A monitor that watches one conversation over datagrams.
+pub(super) struct MonitorCoverage {
     monitor: Box<dyn Monitor>,
     number: u64,
-    said: BTreeSet<u64>,
+    features: BTreeSet<u64>,
 }
 
-impl Seen {
-    /// The monitor of a protocol in this mode; `None` over streams, which only the script decrypts.
+impl MonitorCoverage {
+    /// `None` for protocols over streams, which only the script decrypts.
     pub(super) fn of(protocol: &Protocol, mode: &str) -> Option<Self> {
         let settings = MonitorSettings {
             mode: Some(mode.to_owned()),
@@ -26,13 +26,13 @@ impl Seen {
             ProtocolMonitor::Packets(monitor) => Some(Self {
                 monitor,
                 number: 0,
-                said: BTreeSet::new(),
+                features: BTreeSet::new(),
             }),
             ProtocolMonitor::Streams(_) => None,
         }
     }
 
-    /// A datagram that was sent or came.
+    /// A datagram that was sent or received.
     pub(super) fn datagram(
         &mut self,
         time: Duration,
@@ -49,28 +49,29 @@ impl Seen {
             payload,
             length: payload.len(),
         };
-        let said = &mut self.said;
+        let features = &mut self.features;
         self.monitor
-            .datagram(&datagram, &mut |what| hear(said, &what));
+            .datagram(&datagram, &mut |seen| observe(features, &seen));
     }
 
-    /// All that could be judged by the end, and what was broken: a number for each.
+    /// A number for each requirement that was judged, and for each that was violated.
     pub(super) fn finish(mut self, now: Duration) -> BTreeSet<u64> {
-        let said = &mut self.said;
-        self.monitor.finish(now, &mut |what| hear(said, &what));
-        self.said
+        let features = &mut self.features;
+        self.monitor
+            .finish(now, &mut |seen| observe(features, &seen));
+        self.features
     }
 }
 
-fn hear(said: &mut BTreeSet<u64>, what: &Observation) {
-    match what {
+fn observe(features: &mut BTreeSet<u64>, observation: &Observation) {
+    match observation {
         Observation::Finding(finding) | Observation::Inconclusive(finding) => {
-            let words = format!("{} broken by {:?}", finding.requirement, finding.party);
-            said.insert(fingerprint(&words));
+            let violation = format!("{} violated by {:?}", finding.requirement, finding.party);
+            features.insert(fingerprint(&violation));
         }
         Observation::Session(session) => {
             let judged = session.judged.ids();
-            said.extend(judged.map(|id| fingerprint(&format!("{} {id}", session.mode))));
+            features.extend(judged.map(|id| fingerprint(&format!("{} {id}", session.mode))));
         }
     }
 }
