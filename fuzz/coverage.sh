@@ -44,7 +44,7 @@ ignored='--ignore-filename-regex=(/registry/|/rustc/|/tests/|fuzz_targets)'
 "$tools/llvm-cov" report $objects --instr-profile artifacts/profiles/all "$ignored" >artifacts/coverage.txt
 "$tools/llvm-cov" show $objects --instr-profile artifacts/profiles/all "$ignored" \
 	| sed -n 's/^\(\/.*\):$/\1/p; /^ *[0-9]*| *0|/p' >artifacts/never-reached.txt
-"${CARGO:-cargo}" test --locked --quiet --package shakedown-engine --test fuzz_seeds -- --ignored --nocapture pairs \
+"${CARGO:-cargo}" test --locked --quiet --manifest-path ../Cargo.toml --package shakedown-engine --test fuzz_seeds -- --ignored --nocapture pairs \
 	| sed -n 's/^never reached: //p' >artifacts/state-pairs.txt
 tail -n 1 artifacts/coverage.txt
 echo "fuzz: fuzz/artifacts/coverage.txt has each file, fuzz/artifacts/never-reached.txt the lines that none reaches," \

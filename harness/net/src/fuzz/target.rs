@@ -76,7 +76,7 @@ pub(super) struct Target<'a> {
     memory_checked: Instant,
     output_length: u64,
     idle_timeout: Duration,
-    /// Longest time from an acknowledgement to a response, and the number of conversations.
+    /// Longest time from an acknowledgement to a response of late, and the number of conversations.
     longest_delay: Duration,
     conversations: u32,
     /// Conversations since the last liveness check.
@@ -261,7 +261,9 @@ impl<'a> Target<'a> {
         let coverage = executor.coverage.take();
         let coverage = coverage.map(|coverage| coverage.finish(now));
         let (mut behaviour, slowest) = (executor.behaviour, executor.slowest_response);
-        self.longest_delay = self.longest_delay.max(executor.longest_delay);
+        if executor.longest_delay > Duration::ZERO {
+            self.longest_delay = executor.longest_delay.max(self.longest_delay / 2);
+        }
         if slowest > Duration::ZERO {
             let idle_timeout = (slowest * IDLE_FACTOR).max(self.idle_timeout / 2);
             self.idle_timeout = idle_timeout.clamp(IDLE_TIMEOUT[0], IDLE_TIMEOUT[1]);
