@@ -201,6 +201,10 @@ fn target(fault: &Fault, seed: u64, most: u64, folder: &Path, knows: bool) -> Fo
             &artifacts,
         ])
         .args(["-rss_limit_mb=512", "-timeout=3", "-print_final_stats=1"]);
+    let dictionary = root().join(format!("fuzz/dictionaries/{}.dict", fault.target));
+    if knows && dictionary.exists() {
+        command.arg(format!("-dict={}", dictionary.display()));
+    }
     match knows {
         // What it finds goes to the first folder.
         true => command.args([folder, &root().join("fuzz/seeds").join(&fault.target)]),

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use shakedown_protocol::Protocol;
-use shakedown_protocol::web::Settings;
+use shakedown_protocol::web::{CapsuleType, Settings, prefix};
 
 use super::{Conversation, Corpus, DatagramMutator, Mutator, http3};
 use crate::random::SeededRandom;
@@ -201,7 +201,7 @@ fn over_streams_a_conversation_ends_with_a_wait() {
 fn http3_streams_have_wrong_lengths_large_values_and_repeated_settings() {
     let mut random = SeededRandom::new(1);
     let sessions = ["s".to_owned()];
-    let written: Vec<_> = (0..2_000)
+    let written: Vec<_> = (0..10_000)
         .flat_map(|_| http3::steps(&mut random, &sessions, "w"))
         .filter_map(|step| step["write"].as_object().cloned())
         .collect();
@@ -212,7 +212,8 @@ fn http3_streams_have_wrong_lengths_large_values_and_repeated_settings() {
         })
     };
     // A capsule of 2^32 bytes on a session, a HEADERS frame of none, settings with a large value.
-    assert!(says("s", "00", "c000000100000000"));
+    let capsule = hex::encode(prefix(CapsuleType::CloseSession.number(), 1 << 32));
+    assert!(says("s", "00", &capsule));
     assert!(says("w", "0100", ""));
     assert!(says("w", "0004", "ffffffffffffffff"));
     let twice = written.iter().filter(|write| write["stream"] == "w");
