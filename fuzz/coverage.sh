@@ -3,7 +3,8 @@
 #
 # Builds the targets with the compiler's own coverage, runs each over its seeds, its former crashes and its corpus,
 # and writes artifacts/coverage.txt (a line for each file) and artifacts/never-reached.txt (lines of the program
-# that no target reaches). It needs llvm-profdata and llvm-cov of the compiler's LLVM.
+# that no target reaches), and artifacts/state-pairs.txt (pairs of a state of mediastream and a frame that no seed of the
+# judged targets reaches). It needs llvm-profdata and llvm-cov of the compiler's LLVM.
 set -eu
 cd "$(dirname "$0")"
 
@@ -43,5 +44,8 @@ ignored='--ignore-filename-regex=(/registry/|/rustc/|/tests/|fuzz_targets)'
 "$tools/llvm-cov" report $objects --instr-profile artifacts/profiles/all "$ignored" >artifacts/coverage.txt
 "$tools/llvm-cov" show $objects --instr-profile artifacts/profiles/all "$ignored" \
 	| sed -n 's/^\(\/.*\):$/\1/p; /^ *[0-9]*| *0|/p' >artifacts/never-reached.txt
+"${CARGO:-cargo}" test --locked --quiet --manifest-path ../Cargo.toml --package shakedown-engine --test fuzz_seeds -- --ignored --nocapture pairs \
+	| sed -n 's/^never reached: //p' >artifacts/state-pairs.txt
 tail -n 1 artifacts/coverage.txt
-echo "fuzz: fuzz/artifacts/coverage.txt has each file, fuzz/artifacts/never-reached.txt the lines that none reaches"
+echo "fuzz: fuzz/artifacts/coverage.txt has each file, fuzz/artifacts/never-reached.txt the lines that none reaches," \
+	"fuzz/artifacts/state-pairs.txt the pairs of state and frame that no seed reaches"

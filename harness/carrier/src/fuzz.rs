@@ -156,8 +156,8 @@ fn frame_of_quic(next: &mut impl FnMut() -> usize) -> Vec<u8> {
     for _ in 0..next() % 5 {
         let number = next();
         let number = BOUNDARIES
-            .get(number % 32)
-            .map_or(number as u64 / 32, |number| *number);
+            .get(number % 16)
+            .map_or(number as u64 / 16, |number| *number);
         varint(number).encode(&mut frame);
     }
     frame

@@ -38,9 +38,10 @@ fn seeds_do_one_thing_to_each_of_the_first_packets() {
     for (name, frame) in [
         ("datagram", &[0x31, 1, 32][..]),
         ("stop-sending", &[0x05, 2, 0, 32]),
+        ("stop-sending-with-2^60", &[0x05, 2, 0, 10]),
         ("reset", &[0x04, 3, 0, 32, 0]),
     ] {
-        for before in [5, 9, 14] {
+        for before in [3, 4, 5, 9, 14] {
             let bytes = [&vec![0; before][..], &[8], frame].concat();
             seeds.insert(format!("{name}-after-{before}"), bytes);
         }

@@ -1,5 +1,4 @@
-//! `shakedown fuzz` as a user calls it: against implementations that do not outlive one field, and against the
-//! references, which outlive everything.
+//! `shakedown fuzz` as a process: against implementations with one fault each, and against the references.
 #![allow(
     clippy::disallowed_types,
     clippy::expect_used,
@@ -46,8 +45,8 @@ const OF_CLIENT: &str = r#"{
 
 struct Workspace(TempDir);
 
-/// What a run told.
-struct Told {
+/// The result of a run.
+struct Run {
     exit: Option<i32>,
     events: Vec<Value>,
 }
@@ -88,7 +87,7 @@ impl Workspace {
         self.0.path().join("out")
     }
 
-    fn fuzz(&self, iut: &str, arguments: &[&str]) -> Told {
+    fn fuzz(&self, iut: &str, arguments: &[&str]) -> Run {
         let out = self.out().display().to_string();
         let run = [
             "fuzz", "--iut", iut, "--format", "json", "--seed", "1", "--out", &out, "--force",
@@ -100,16 +99,16 @@ impl Workspace {
             .lines()
             .map(|line| serde_json::from_str(line).expect(line));
         let events: Vec<Value> = events.collect();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(!events.is_empty(), "{said}");
-        Told {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(!events.is_empty(), "{errors}");
+        Run {
             exit: output.status.code(),
             events,
         }
     }
 
-    /// Whether a finding shows again, as the command that it names says.
-    fn again(&self, iut: &str, finding: &Value) -> Option<i32> {
+    /// Exit code of the replay of a finding.
+    fn replay(&self, iut: &str, finding: &Value) -> Option<i32> {
         let mut command = shakedown(&["fuzz", "--iut", iut]);
         for file in finding["files"].as_array().expect("there are files") {
             command.args(["--replay", file.as_str().expect("a path")]);
@@ -128,27 +127,27 @@ impl Workspace {
     }
 }
 
-impl Told {
+impl Run {
     fn findings(&self) -> Vec<&Value> {
         let is_finding = |event: &&Value| event["type"] == "fuzz-finding";
         self.events.iter().filter(is_finding).collect()
     }
 
     fn end(&self) -> &Value {
-        let last = self.events.last().expect("it told something");
+        let last = self.events.last().expect("there are events");
         assert_eq!(last["type"], "fuzz-finished");
         last
     }
 }
 
-/// Fuzzes a server with this fault, of which one finding is told.
+/// Fuzzes a server with this fault, and expects one finding.
 fn finds(fault: &str, kind: &str) -> (Workspace, String, Value) {
     let workspace = Workspace::new();
     let iut = workspace.describe("responder", &["fragile", "{address}", fault]);
     let scenario = workspace.write("a-syn-is-answered.json", SCENARIO);
-    let told = workspace.fuzz(&iut, &["--inputs", "150", &scenario]);
-    assert_eq!(told.exit, Some(1), "{:#?}", told.events);
-    let findings = told.findings();
+    let run = workspace.fuzz(&iut, &["--inputs", "150", &scenario]);
+    assert_eq!(run.exit, Some(1), "{:#?}", run.events);
+    let findings = run.findings();
     let [finding] = findings[..] else {
         panic!("{findings:#?}");
     };
@@ -157,23 +156,23 @@ fn finds(fault: &str, kind: &str) -> (Workspace, String, Value) {
     let capture = finding["capture"].as_str().expect("there is a capture");
     assert!(Path::new(capture).starts_with(workspace.out().join("findings")));
     assert!(std::fs::metadata(capture).is_ok_and(|found| found.len() > 100));
-    assert_eq!(told.end()["findings"], 1);
+    assert_eq!(run.end()["findings"], 1);
     let finding = finding.clone();
     (workspace, iut, finding)
 }
 
 #[test]
-fn a_server_that_aborts_at_one_field_is_found_and_its_file_shows_it_again() {
-    let (workspace, iut, finding) = finds("abort", "ended");
+fn a_server_that_aborts_at_one_field_is_found_and_replayed() {
+    let (workspace, iut, finding) = finds("abort", "exit");
     assert!(
         finding["status"]
             .as_str()
             .is_some_and(|status| status.contains("SIGABRT"))
     );
-    assert_eq!(workspace.again(&iut, &finding), Some(1));
+    assert_eq!(workspace.replay(&iut, &finding), Some(1));
     let steps = finding["steps"].as_array().expect("it has steps");
     assert!(steps.len() <= 3, "it is reduced: {steps:#?}");
-    // `run` judges the file by the death, too.
+    // `run` fails by the exit, too.
     let file = finding["files"][0].as_str().expect("a path");
     let out = workspace.0.path().join("run").display().to_string();
     let run = shakedown(&[
@@ -187,16 +186,16 @@ fn a_server_that_aborts_at_one_field_is_found_and_its_file_shows_it_again() {
 }
 
 #[test]
-fn what_a_sanitizer_prints_is_told() {
-    let (_, _, finding) = finds("complain", "ended");
-    let complaint = finding["complaint"].as_str().unwrap_or_default();
-    assert!(complaint.contains("heap-buffer-overflow"), "{finding:#?}");
+fn a_sanitizer_report_is_in_the_finding() {
+    let (_, _, finding) = finds("complain", "exit");
+    let report = finding["report"].as_str().unwrap_or_default();
+    assert!(report.contains("heap-buffer-overflow"), "{finding:#?}");
 }
 
 #[test]
 fn a_server_that_refuses_everybody_afterwards_is_found() {
-    let (workspace, iut, finding) = finds("refuse", "spoilt");
-    assert_eq!(workspace.again(&iut, &finding), Some(1));
+    let (workspace, iut, finding) = finds("refuse", "degraded");
+    assert_eq!(workspace.replay(&iut, &finding), Some(1));
 }
 
 #[test]
@@ -205,33 +204,33 @@ fn a_server_whose_memory_grows_is_found() {
 }
 
 #[test]
-fn a_server_that_answers_no_more_is_found() {
+fn a_server_that_hangs_is_found() {
     finds("hang", "hang");
 }
 
 #[test]
-fn a_server_without_a_fault_outlives_what_the_others_do_not() {
+fn in_a_server_without_a_fault_nothing_is_found() {
     let workspace = Workspace::new();
     let iut = workspace.describe("responder", &["fragile", "{address}", "none"]);
     let scenario = workspace.write("a-syn-is-answered.json", SCENARIO);
     let corpus = workspace.0.path().join("corpus").display().to_string();
-    let told = workspace.fuzz(&iut, &["--inputs", "600", "--corpus", &corpus, &scenario]);
-    assert_eq!(told.exit, Some(0), "{:#?}", told.events);
-    assert_eq!(told.end()["inputs"], 600);
-    // The next run goes on from what was kept.
+    let run = workspace.fuzz(&iut, &["--inputs", "600", "--corpus", &corpus, &scenario]);
+    assert_eq!(run.exit, Some(0), "{:#?}", run.events);
+    assert_eq!(run.end()["inputs"], 600);
+    // The next run resumes from the corpus.
     let kept = std::fs::read_dir(&corpus).expect("it is there").count();
     assert!(kept > 5, "{kept}");
-    let told = workspace.fuzz(&iut, &["--inputs", "1", "--corpus", &corpus, &scenario]);
-    assert_eq!(told.events[0]["resumed"], kept);
+    let run = workspace.fuzz(&iut, &["--inputs", "1", "--corpus", &corpus, &scenario]);
+    assert_eq!(run.events[0]["resumed"], kept);
 }
 
 #[test]
-fn a_server_that_is_made_for_one_peer_ends_in_peace() {
+fn the_exit_of_a_server_for_one_peer_is_no_finding() {
     let workspace = Workspace::new();
     let iut = workspace.describe("responder", &["fragile", "{address}", "once"]);
     let scenario = workspace.write("a-syn-is-answered.json", SCENARIO);
-    let told = workspace.fuzz(&iut, &["--inputs", "20", &scenario]);
-    assert_eq!(told.exit, Some(0), "{:#?}", told.events);
+    let run = workspace.fuzz(&iut, &["--inputs", "20", &scenario]);
+    assert_eq!(run.exit, Some(0), "{:#?}", run.events);
 }
 
 #[test]
@@ -239,44 +238,44 @@ fn a_client_that_panics_at_one_field_is_found() {
     let workspace = Workspace::new();
     let iut = workspace.describe("initiator", &["fragile-client", "{peer}"]);
     let scenario = workspace.write("a-syn-ack-is-acked.json", OF_CLIENT);
-    let told = workspace.fuzz(&iut, &["--inputs", "800", "--jobs", "2", &scenario]);
-    assert_eq!(told.exit, Some(1), "{:#?}", told.events);
-    let findings = told.findings();
+    let run = workspace.fuzz(&iut, &["--inputs", "800", "--jobs", "2", &scenario]);
+    assert_eq!(run.exit, Some(1), "{:#?}", run.events);
+    let findings = run.findings();
     assert_eq!(findings.len(), 1, "{findings:#?}");
     assert_eq!(findings[0]["status"], "exit status 101");
-    assert_eq!(workspace.again(&iut, findings[0]), Some(1));
+    assert_eq!(workspace.replay(&iut, findings[0]), Some(1));
 }
 
-/// The reference of a protocol outlives this many conversations.
-fn outlives(protocol: &str, side: &str, inputs: &str) {
+/// The reference of a protocol survives this many conversations.
+fn survives(protocol: &str, side: &str, inputs: &str) {
     let workspace = Workspace::new();
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../vectors");
     let iut = format!("{folder}/{protocol}/reference-{side}.toml");
-    let told = workspace.fuzz(&iut, &["--inputs", inputs, "--jobs", "2"]);
-    assert_eq!(told.exit, Some(0), "{:#?}", told.findings());
-    assert_eq!(told.end()["notes"], serde_json::json!([]));
+    let run = workspace.fuzz(&iut, &["--inputs", inputs, "--jobs", "2"]);
+    assert_eq!(run.exit, Some(0), "{:#?}", run.findings());
+    assert_eq!(run.end()["notes"], serde_json::json!([]));
 }
 
 #[test]
-fn the_reference_responder_of_mediastream_outlives_all() {
-    outlives("mediastream", "responder", "1500");
+fn the_reference_responder_of_mediastream_survives() {
+    survives("mediastream", "responder", "1500");
 }
 
 #[test]
-fn the_reference_server_of_proton_outlives_all() {
-    outlives("proton", "server", "20");
+fn the_reference_server_of_proton_survives() {
+    survives("proton", "server", "20");
 }
 
 #[test]
-fn the_reference_server_of_darktower_outlives_all() {
-    outlives("darktower", "server", "20");
+fn the_reference_server_of_darktower_survives() {
+    survives("darktower", "server", "20");
 }
 
 #[test]
-fn the_reference_clients_outlive_all() {
-    outlives("mediastream", "initiator", "8");
-    outlives("proton", "client", "8");
-    outlives("darktower", "client", "8");
+fn the_reference_clients_survive() {
+    survives("mediastream", "initiator", "8");
+    survives("proton", "client", "8");
+    survives("darktower", "client", "8");
 }
 
 #[test]
@@ -326,7 +325,7 @@ impl Drop for Running {
 }
 
 #[test]
-fn what_one_process_finds_another_goes_on_from_and_a_kill_loses_none_of_it() {
+fn a_corpus_is_shared_between_runs_and_survives_a_kill() {
     let workspace = Workspace::new();
     let iut = workspace.describe("responder", &["fragile", "{address}", "none"]);
     let scenario = workspace.write("a-syn-is-answered.json", SCENARIO);
@@ -353,12 +352,12 @@ fn what_one_process_finds_another_goes_on_from_and_a_kill_loses_none_of_it() {
             "{file:?} is whole"
         );
     }
-    let told = workspace.fuzz(&iut, &["--inputs", "1", "--corpus", &corpus, &scenario]);
-    assert_eq!(told.events[0]["resumed"], whole.count());
+    let run = workspace.fuzz(&iut, &["--inputs", "1", "--corpus", &corpus, &scenario]);
+    assert_eq!(run.events[0]["resumed"], whole.count());
 }
 
 #[test]
-fn a_file_that_appears_is_heard_of_within_two_seconds() {
+fn a_file_added_to_the_corpus_is_read_within_two_seconds() {
     let workspace = Workspace::new();
     let iut = workspace.describe("responder", &["fragile", "{address}", "none"]);
     let scenario = workspace.write("a-syn-is-answered.json", SCENARIO);
@@ -367,26 +366,29 @@ fn a_file_that_appears_is_heard_of_within_two_seconds() {
     workspace.fuzz(&iut, &["--inputs", "60", "--corpus", &text[0], &scenario]);
     let mut run = Running::begin(&workspace, &iut, &text[1], &scenario, "run");
     run.until(|event| event["type"] == "fuzz-progress");
-    // What this run found by itself it does not hear of: a title tells the copy from it.
+    // A file that this run wrote itself is not read: another title makes the copy differ.
     let kept = std::fs::read_dir(&from)
         .expect("it is there")
         .flatten()
         .next()
         .expect("a file");
     let kept = std::fs::read_to_string(kept.path()).expect("a file");
-    let copy = kept.replace("Whatever it is told", "Whatever it is told by another");
+    let copy = kept.replace(
+        "It survives every input",
+        "It survives every input of another run",
+    );
     assert_ne!(copy, kept);
     let unfinished = corpus.join(".copy");
     std::fs::write(&unfinished, copy).expect("it can be written");
     std::fs::rename(&unfinished, corpus.join("copy.json")).expect("it can be renamed");
     let begun = Instant::now();
-    run.until(|event| event["heard"].as_u64() > Some(0));
+    run.until(|event| event["imported"].as_u64() > Some(0));
     let took = begun.elapsed();
     assert!(took < Duration::from_secs(2), "{took:?}");
 }
 
 #[test]
-fn what_runs_already_cannot_be_fuzzed_and_is_told_so() {
+fn a_description_without_start_is_refused() {
     let workspace = Workspace::new();
     let iut = workspace.write(
         "iut.toml",
@@ -394,11 +396,11 @@ fn what_runs_already_cannot_be_fuzzed_and_is_told_so() {
          [reach]\naddress = \"127.0.0.1:4444\"\n\
          [stream]\nbits_per_second = 400000\nframes_per_second = 50\nseconds = 2\n",
     );
-    let told = workspace.fuzz(&iut, &[]);
-    assert_eq!(told.exit, Some(2));
+    let run = workspace.fuzz(&iut, &[]);
+    assert_eq!(run.exit, Some(2));
     assert!(
-        told.end()["message"]
+        run.end()["message"]
             .as_str()
-            .is_some_and(|said| said.contains("[start]"))
+            .is_some_and(|message| message.contains("[start]"))
     );
 }

@@ -36,6 +36,9 @@ struct Fault {
     target: String,
     live: Option<String>,
     scenarios: Option<String>,
+    /// Further arguments of the server.
+    #[serde(default)]
+    arguments: Vec<String>,
 }
 
 /// Who looks for it, and whether with what is known of the protocol.
@@ -140,8 +143,13 @@ fn live(fault: &Fault, seed: u64, most: u64, folder: &Path, more: &[&str]) -> Op
         "\"env\", \"SHAKEDOWN_PLANTED={}\", \"{{shakedown}}\"",
         fault.name
     );
+    let iut = iut.replace("\"{shakedown}\"", &faulty);
+    let serve = format!("\"serve\", \"{protocol}\",");
+    let arguments = fault.arguments.iter();
+    let arguments: String = arguments.map(|one| format!(" {one:?},")).collect();
     let path = folder.join("iut.toml");
-    fs::write(&path, iut.replace("\"{shakedown}\"", &faulty)).expect("it can be written");
+    fs::write(&path, iut.replace(&serve, &format!("{serve}{arguments}")))
+        .expect("it can be written");
     let out = folder.join("out");
     let program = std::env::var("PLANTED_SHAKEDOWN").expect("PLANTED_SHAKEDOWN is a program");
     let mut process = Command::new(program)
@@ -193,6 +201,10 @@ fn target(fault: &Fault, seed: u64, most: u64, folder: &Path, knows: bool) -> Fo
             &artifacts,
         ])
         .args(["-rss_limit_mb=512", "-timeout=3", "-print_final_stats=1"]);
+    let dictionary = root().join(format!("fuzz/dictionaries/{}.dict", fault.target));
+    if knows && dictionary.exists() {
+        command.arg(format!("-dict={}", dictionary.display()));
+    }
     match knows {
         // What it finds goes to the first folder.
         true => command.args([folder, &root().join("fuzz/seeds").join(&fault.target)]),

@@ -1,6 +1,7 @@
 //! Bodies of the fuzz targets: each takes any bytes and panics if what must hold does not.
 
 mod meeting;
+pub(crate) mod states;
 mod texts;
 
 use std::time::Duration;
@@ -14,6 +15,7 @@ use shakedown_protocol::{MonitorSettings, Protocol, ProtocolMonitor, Tolerance};
 use crate::explore::swarm;
 
 pub use meeting::meeting;
+pub use states::never_reached;
 pub use texts::{description, scenario, vector};
 
 /// Most observations about one packet.

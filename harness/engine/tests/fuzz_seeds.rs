@@ -41,6 +41,21 @@ fn every_seed_and_every_former_crash_passes() {
 }
 
 #[test]
+#[ignore = "prints a list: make fuzz-coverage"]
+#[expect(clippy::print_stdout, reason = "the list is for people")]
+fn pairs_of_state_and_frame_that_no_input_reaches() {
+    replay("judged_initiator", |bytes| {
+        fuzz::planned(&PROTOCOL, &|| participants(Role::Initiator, bytes));
+    });
+    replay("judged_responder", |bytes| {
+        fuzz::planned(&PROTOCOL, &|| participants(Role::Responder, bytes));
+    });
+    for pair in fuzz::never_reached(&PROTOCOL) {
+        println!("never reached: {pair}");
+    }
+}
+
+#[test]
 fn field_recordings_are_read() {
     for name in ["legacy-single", "legacy-split-frames"] {
         fuzz::capture(&PROTOCOL, &std::fs::read(recording(name)).unwrap());

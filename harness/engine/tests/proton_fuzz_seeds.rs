@@ -124,6 +124,26 @@ fn seeds_are_sessions_of_the_reference_with_peers() {
         ),
         ("resets", session.clone().then(&resets).wait(5_000)),
         (
+            "resets-with-more-bytes",
+            session.clone().then(&slowly(&[
+                (StepKind::Asked, 1, 0, &[]),
+                (StepKind::Opened, 1, 0, &[]),
+                (StepKind::Bytes, 1, 0, &[0xFF, 7, 9]),
+            ])),
+        ),
+        (
+            "second-breaks-off-while-the-first-asks",
+            session
+                .clone()
+                .then(&slowly(&[
+                    (StepKind::Asked, 1, 0, &[]),
+                    (StepKind::Opened, 1, 0, &[]),
+                    (StepKind::Reset, 1, 0, &[7]),
+                    (StepKind::Sense, 0, 0, &[]),
+                ]))
+                .wait(310_000),
+        ),
+        (
             "after-the-first",
             session
                 .clone()

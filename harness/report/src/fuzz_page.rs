@@ -12,26 +12,26 @@ use crate::{Ladder, ladder};
 /// The content of a fuzzing report.
 #[derive(Debug, Clone, Default)]
 pub struct FuzzPage {
-    /// What was fuzzed, how it ended, and how far it came: a paragraph each.
-    pub told: Vec<String>,
-    pub findings: Vec<FuzzFound>,
+    /// The run and its result.
+    pub paragraphs: Vec<String>,
+    pub findings: Vec<ReportedFault>,
     pub notes: Vec<String>,
 }
 
-/// Something that an implementation did not outlive.
+/// A fault of an implementation.
 #[derive(Debug, Clone)]
-pub struct FuzzFound {
-    /// What became of it, in a word: `ended`.
+pub struct ReportedFault {
+    /// Such as `exit`.
     pub kind: String,
-    /// What became of it, in a sentence.
-    pub sign: String,
-    /// Its text: when, by which steps.
+    /// The fault in a sentence.
+    pub fault: String,
+    /// When it was found, and its steps.
     pub text: String,
     /// The conversations that show it.
     pub files: Vec<PathBuf>,
     pub capture: Option<PathBuf>,
-    /// The call that shows it again.
-    pub again: String,
+    /// The command that reproduces it.
+    pub replay: String,
 }
 
 impl FuzzPage {
@@ -39,21 +39,21 @@ impl FuzzPage {
     #[must_use]
     pub fn render(&self, directory: &Path) -> String {
         let body = html! {
-            @for told in &self.told { p { (clean_line(told)) } }
+            @for paragraph in &self.paragraphs { p { (clean_line(paragraph)) } }
             @for note in &self.notes { p.unsure { (clean_line(note)) } }
             @if !self.findings.is_empty() {
                 section {
-                    h2 { "What was found" }
+                    h2 { "Findings" }
                     @for found in &self.findings {
                         details open {
-                            summary { span.bad { (clean_line(&found.kind)) } " " (clean_line(&found.sign)) }
+                            summary { span.bad { (clean_line(&found.kind)) } " " (clean_line(&found.fault)) }
                             pre { (clean(&found.text)) }
                             @if let Some(ladder) = found.exchange() { (ladder::drawn(&ladder)) }
                             p {
                                 @if let Some(capture) = &found.capture { (link("capture", capture, directory)) }
                                 @for file in &found.files { " " (link("conversation", file, directory)) }
                             }
-                            p { "Again: " code { (clean_line(&found.again)) } }
+                            p { "Replay: " code { (clean_line(&found.replay)) } }
                         }
                     }
                 }
@@ -63,7 +63,7 @@ impl FuzzPage {
     }
 }
 
-impl FuzzFound {
+impl ReportedFault {
     fn exchange(&self) -> Option<Ladder> {
         let capture = self.capture.as_ref()?;
         Ladder::of(&capture.display().to_string(), std::iter::empty())
@@ -80,24 +80,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_finding_has_its_exchange_its_files_and_its_call_and_hostile_text_stays_text() {
+    fn a_finding_has_its_exchange_its_files_and_its_command_and_hostile_text_stays_text() {
         let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pcaps/golden");
         let capture = "mediastream/3way/responder/a-lost-syn-ack-is-repeated-once.pcapng";
         let page = FuzzPage {
-            told: vec!["fuzzing \u{1b}[31macme".to_owned()],
-            findings: vec![FuzzFound {
-                kind: "ended".to_owned(),
-                sign: "<script>killed by signal 6</script>".to_owned(),
+            paragraphs: vec!["fuzzing \u{1b}[31macme".to_owned()],
+            findings: vec![ReportedFault {
+                kind: "exit".to_owned(),
+                fault: "<script>killed by signal 6</script>".to_owned(),
                 text: "after 3 conversations\n  send SYN".to_owned(),
-                files: vec![PathBuf::from("reports/x/findings/ended-1.json")],
+                files: vec![PathBuf::from("reports/x/findings/exit-1.json")],
                 capture: Some(golden.join(capture)),
-                again: "shakedown fuzz --iut acme.toml --replay x.json".to_owned(),
+                replay: "shakedown fuzz --iut acme.toml --replay x.json".to_owned(),
             }],
             notes: Vec::new(),
         };
         let page = page.render(Path::new("reports/x"));
         assert!(page.contains("SYN-ACK from B to A"), "{page}");
-        assert!(page.contains("href=\"findings/ended-1.json\""), "{page}");
+        assert!(page.contains("href=\"findings/exit-1.json\""), "{page}");
         assert!(page.contains("shakedown fuzz --iut acme.toml"), "{page}");
         assert!(
             !page.contains("<script>killed") && !page.contains('\u{1b}'),

@@ -50,7 +50,7 @@ pub mod text;
 
 pub use comparison::{Change, Comparison};
 pub use document::Document;
-pub use fuzz_page::{FuzzFound, FuzzPage};
+pub use fuzz_page::{FuzzPage, ReportedFault};
 pub use html::interop_page;
 pub use json::JsonLines;
 pub use junit::junit;

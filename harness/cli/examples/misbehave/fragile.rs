@@ -9,7 +9,7 @@ const LENGTH: usize = 67;
 const FLAGS: usize = 27;
 const RESERVED: usize = 28;
 /// Bytes that a leak takes.
-const LEAK: usize = 200 << 20;
+const LEAK: usize = 80 << 20;
 
 /// Answers each SYN by a SYN-ACK, until a reserved field has its highest bit set.
 pub(super) fn server(socket: &UdpSocket, fault: &str) -> io::Result<()> {

@@ -1,6 +1,6 @@
 //! `shakedown fuzz --iut FILE [SCENARIO...]`.
 
-mod told;
+mod output;
 
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use shakedown_net::fuzz::{FuzzSettings, fuzz, replay};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
-use self::told::Told;
+use self::output::FuzzOutput;
 use crate::conduct::stopped;
 use crate::exit::{Exit, Failure, error_label, harness, usage};
 use crate::guard::Guard;
@@ -25,7 +25,7 @@ use crate::reports::{ReportArgs, ReportFormat};
 use crate::run_directory::FINDINGS;
 use crate::vectors::{self, SelectionArgs};
 
-/// How long what was started may take to end.
+/// Time limit for stopping processes.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, clap::Args)]
@@ -43,7 +43,7 @@ Examples:
   shakedown fuzz --iut my-server.toml
   shakedown fuzz --iut my-server.toml --time 10m --corpus corpus/my-server
   shakedown fuzz --iut my-client.toml --inputs 1000 --seed 7 mediastream/3way
-  shakedown fuzz --iut my-server.toml --replay reports/latest/findings/ended-0011223344556677.json"
+  shakedown fuzz --iut my-server.toml --replay reports/latest/findings/exit-0011223344556677.json"
 )]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -78,7 +78,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     corpus: Option<PathBuf>,
 
-    /// Put any bytes in the place of what is known of the protocol: to see how much that is worth
+    /// Send random bytes only, as a baseline
     #[arg(long, hide = true)]
     unstructured: bool,
 
@@ -95,7 +95,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// Fuzzes, and tells what was found.
+    /// Fuzzes, or replays a finding.
     pub(crate) fn execute(self, global: &Global) -> Result<Exit, Failure> {
         let iut = vectors::description(&self.iut)?;
         let seed = self.seed.unwrap_or_else(any_seed);
@@ -108,7 +108,7 @@ impl Args {
             true => self.fuzz(iut, seed, &runtime, global),
             false => self.replay(iut, seed, &runtime),
         };
-        // Dropping what still runs kills the processes that it started.
+        // Dropping tasks kills the processes that they started.
         runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
         exit
     }
@@ -132,11 +132,11 @@ impl Args {
             ReportFormat::Json => true,
             _ => {
                 return Err(usage(String::from(
-                    "fuzz writes --format terminal or json; report.html has all that was found",
+                    "fuzz writes --format terminal or json; report.html has all findings",
                 )));
             }
         };
-        let mut told = Told::begin(directory.path(), &self.iut, is_json, global)?;
+        let mut output = FuzzOutput::new(directory.path(), &self.iut, is_json, global)?;
         let settings = FuzzSettings {
             iut,
             scenarios: selected.scenarios,
@@ -152,13 +152,13 @@ impl Args {
         };
         let stop = stopped(runtime)?;
         let summary = runtime.block_on(async {
-            let (events, mut heard) = mpsc::unbounded_channel();
+            let (events, mut received) = mpsc::unbounded_channel();
             let fuzzing = tokio::spawn(fuzz(settings, events, stop));
-            while let Some(event) = heard.recv().await {
-                told.event(&event)?;
+            while let Some(event) = received.recv().await {
+                output.event(&event)?;
             }
             let summary = fuzzing.await;
-            summary.map_err(|error| harness(format!("the run broke: {error}")))
+            summary.map_err(|error| harness(format!("the run failed: {error}")))
         })?;
         if is_json && summary.exit != 0 {
             eprintln!("{} {}", error_label(), summary.message);
@@ -172,7 +172,7 @@ impl Args {
         }
     }
 
-    /// Has conversations once more.
+    /// Replays conversations.
     fn replay(&self, iut: Iut, seed: u64, runtime: &Runtime) -> Result<Exit, Failure> {
         let mut conversations = Vec::new();
         for path in &self.replay {
@@ -197,14 +197,14 @@ impl Args {
         let then = then.transpose()?;
         let guard = Guard::begin()?;
         let stop = stopped(runtime)?;
-        let playing = replay(iut, conversations, then, seed, guard.program(), stop);
-        match runtime.block_on(playing).map_err(harness)? {
-            Some(sign) => {
-                print_line(&sign.to_string())?;
+        let replaying = replay(iut, conversations, then, seed, guard.program(), stop);
+        match runtime.block_on(replaying).map_err(harness)? {
+            Some(fault) => {
+                print_line(&fault.to_string())?;
                 Ok(Exit::Fail)
             }
             None => {
-                print_line("it outlives that, and serves")?;
+                print_line("no fault")?;
                 Ok(Exit::Success)
             }
         }

@@ -5,26 +5,26 @@ use shakedown_protocol::vocabulary::Vocabulary;
 
 use crate::script::{Script, fingerprint};
 
-/// Below so many milliseconds an answer is as quick as any; above it, powers of two are told apart.
-const QUICK: u64 = 16;
-/// Most answers of which the order counts.
-const MOST_ANSWERS: usize = 16;
-/// Numbers up to this are told apart.
-const SMALL: u64 = 16;
+/// Response times are distinguished by powers of two above this, in milliseconds.
+const RESOLUTION: u64 = 16;
+/// Most runs of responses that are distinguished.
+const MAX_RESPONSES: usize = 16;
+/// Largest number that is distinguished from others.
+const MAX_DISTINCT: u64 = 16;
 
-/// What an implementation did in a conversation, without what is another thing each time: the shape of its
-/// answers in their order, how often each came, how it ended, and how slow it was.
+/// What an implementation did in a conversation, without values that differ each time: the shapes of its responses
+/// in order, how often each came, the fault, and the slowest response.
 #[derive(Debug, Default)]
 pub struct Behaviour {
-    /// Answers in a row of the same frame: its name, the shape of the first, how many there were.
-    answers: Vec<(&'static str, String, u64)>,
+    /// Runs of responses with the same frame: name, shape of the first, count.
+    responses: Vec<(&'static str, String, u64)>,
     slowest: Duration,
-    ended: String,
+    fault: String,
 }
 
 impl Behaviour {
-    /// A datagram came, so long after the last that was sent.
-    pub fn answered(&mut self, vocabulary: &dyn Vocabulary, datagram: &[u8], after: Duration) {
+    /// A datagram was received, `after` the last that was sent.
+    pub fn response(&mut self, vocabulary: &dyn Vocabulary, datagram: &[u8], after: Duration) {
         self.slowest = self.slowest.max(after);
         let (name, shape) = match vocabulary.decode(datagram) {
             Ok(Some(described)) => {
@@ -32,37 +32,37 @@ impl Behaviour {
                 let fields: Vec<_> = fields.map(|(_, value)| shape_of(value)).collect();
                 (described.frame, fields.join(","))
             }
-            Ok(None) => ("no form", String::new()),
-            Err(_) => ("breaks its rules", String::new()),
+            Ok(None) => ("unknown", String::new()),
+            Err(_) => ("malformed", String::new()),
         };
-        let has_room = self.answers.len() < MOST_ANSWERS;
-        match self.answers.last_mut() {
+        let has_room = self.responses.len() < MAX_RESPONSES;
+        match self.responses.last_mut() {
             Some((last, _, times)) if *last == name => *times += 1,
-            Some(_) | None if has_room => self.answers.push((name, shape, 1)),
+            Some(_) | None if has_room => self.responses.push((name, shape, 1)),
             Some(_) | None => {}
         }
     }
 
-    /// The implementation ended so.
-    pub fn ended(&mut self, how: String) {
-        self.ended = how;
+    /// The observed fault, if there was one.
+    pub fn fault(&mut self, how: String) {
+        self.fault = how;
     }
 
-    /// What it did as a number, with what the script saw of it; `group` tells implementations apart that were
-    /// started in other ways.
+    /// A number for this behaviour and the script's. `group` distinguishes implementations that were started with other
+    /// arguments.
     #[must_use]
     pub fn digest(&self, group: &str, script: &Script) -> u64 {
-        let answers = self.answers.iter();
-        let mut parts: Vec<_> = answers
+        let responses = self.responses.iter();
+        let mut parts: Vec<_> = responses
             .map(|(name, shape, times)| {
                 format!("{name}({shape})*{}", u64::BITS - times.leading_zeros())
             })
             .collect();
         parts.push(script.shape());
-        parts.push(self.ended.clone());
+        parts.push(self.fault.clone());
         let millis = u64::try_from(self.slowest.as_millis()).unwrap_or(u64::MAX);
         parts.push(
-            (millis / QUICK)
+            (millis / RESOLUTION)
                 .checked_ilog2()
                 .map_or(0, |log| log + 1)
                 .to_string(),
@@ -71,13 +71,13 @@ impl Behaviour {
     }
 }
 
-/// What kind of value it is, and which if there are few.
+/// The type of a value, and the value if it is small.
 fn shape_of(value: &Value) -> String {
     match value {
         Value::Null => String::from("-"),
         Value::Bool(is) => is.to_string(),
         Value::Number(number) => match number.as_u64() {
-            Some(small) if small <= SMALL => small.to_string(),
+            Some(small) if small <= MAX_DISTINCT => small.to_string(),
             Some(_) | None => String::from("n"),
         },
         Value::String(text) => String::from(if text.is_empty() { "e" } else { "t" }),

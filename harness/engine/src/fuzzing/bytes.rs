@@ -1,12 +1,11 @@
-//! Bytes that are damaged.
+//! Mutations of bytes and boundary values.
 
 use crate::random::SeededRandom;
 
-/// Most bytes that are put in at once.
-const MOST_MORE: u32 = 300;
+/// Most bytes that one mutation adds.
+const MAX_INSERTED: u32 = 300;
 
-/// Numbers at which programs change what they do: the least and the largest of each width, and their
-/// neighbours.
+/// A boundary value: 0, 1, the limits of common widths and their neighbours, or a neighbour of `near`.
 pub(super) fn boundary(random: &mut SeededRandom, near: u64) -> u64 {
     let power = || [4, 5, 6, 7, 8, 10, 12, 15, 16, 24, 31, 32, 48, 53, 63];
     let widths = power();
@@ -25,8 +24,8 @@ pub(super) fn boundary(random: &mut SeededRandom, near: u64) -> u64 {
     }
 }
 
-/// Any bytes, `length` at most and at least one.
-pub(super) fn any(random: &mut SeededRandom, most: u32) -> Vec<u8> {
+/// 1 to `most` random bytes, or as many equal ones.
+pub(super) fn random(random: &mut SeededRandom, most: u32) -> Vec<u8> {
     let length = 1 + random.below(most.max(1));
     let fill = random.one_in(3).then(|| byte(random));
     (0..length)
@@ -34,8 +33,8 @@ pub(super) fn any(random: &mut SeededRandom, most: u32) -> Vec<u8> {
         .collect()
 }
 
-/// A number and what it stands for, as forms have it that can be extended: both in groups of seven bits.
-pub(super) fn tagged(random: &mut SeededRandom) -> Vec<u8> {
+/// A Protocol Buffers tag with a varint value, both at boundaries.
+pub(super) fn protobuf_field(random: &mut SeededRandom) -> Vec<u8> {
     let mut content = Vec::new();
     for near in [8 * 1_000, 1] {
         let mut number = boundary(random, near) >> [0, 32, 48][random.below(3) as usize];
@@ -48,10 +47,10 @@ pub(super) fn tagged(random: &mut SeededRandom) -> Vec<u8> {
     content
 }
 
-/// Damages bytes in one place.
-pub(super) fn damage(random: &mut SeededRandom, bytes: &mut Vec<u8>) {
+/// Mutates bytes in one place: flip, truncate, extend, insert, remove, repeat, overwrite.
+pub(super) fn mutate(random: &mut SeededRandom, bytes: &mut Vec<u8>) {
     if bytes.is_empty() {
-        bytes.extend(any(random, MOST_MORE));
+        bytes.extend(self::random(random, MAX_INSERTED));
         return;
     }
     let place = random.below(bytes.len() as u32) as usize;
@@ -59,9 +58,9 @@ pub(super) fn damage(random: &mut SeededRandom, bytes: &mut Vec<u8>) {
         0 => bytes[place] ^= 1 << random.below(8),
         1 => bytes[place] = byte(random),
         2 => bytes.truncate(place),
-        3 => bytes.extend(any(random, MOST_MORE)),
+        3 => bytes.extend(self::random(random, MAX_INSERTED)),
         4 => {
-            let more = any(random, 16);
+            let more = self::random(random, 16);
             bytes.splice(place..place, more);
         }
         5 => {
@@ -82,7 +81,7 @@ pub(super) fn damage(random: &mut SeededRandom, bytes: &mut Vec<u8>) {
     }
 }
 
-/// A number of so many bytes at a boundary, in either order of bytes.
+/// A boundary value of `width` bytes, in either byte order.
 pub(super) fn number(random: &mut SeededRandom, width: usize) -> Vec<u8> {
     let number = boundary(random, u64::from(random.clone().below(256)));
     let mut bytes: Vec<u8> = number

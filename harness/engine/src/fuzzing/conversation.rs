@@ -7,14 +7,14 @@ use crate::scenario::{Loaded, Scenario, to_text};
 use crate::script::fingerprint;
 use crate::shrink::tree::{STEPS, each_object, tidy};
 
-/// The file of a conversation that has no other name.
+/// File name of a conversation that was not written yet.
 const FILE: &str = "fuzzed.json";
 
-/// How long a connection stays open after the last step.
-const HEARD: &str = "200ms";
+/// How long a connection stays open after the last step, so that its bytes are read.
+const LINGER: &str = "200ms";
 
-/// Members of a scenario that say how it is judged, or by which network it is played.
-const OF_JUDGEMENT: [&str; 6] = [
+/// Members of a scenario about its verdict or the network.
+const JUDGEMENT_MEMBERS: [&str; 6] = [
     "$schema",
     "comment",
     "exclusive",
@@ -23,10 +23,10 @@ const OF_JUDGEMENT: [&str; 6] = [
     "tolerant",
 ];
 
-/// Members of a step that say what is wanted of the implementation.
-const WANTED: [&str; 2] = ["requirement", "same_as"];
+/// Members of a step about its verdict.
+const EXPECTATION_MEMBERS: [&str; 2] = ["requirement", "same_as"];
 
-/// A scenario of which nothing is wanted but that the implementation outlives it.
+/// A tolerant scenario, the input of fuzzing: the implementation only has to survive it.
 #[derive(Debug, Clone)]
 pub struct Conversation {
     pub(super) value: Value,
@@ -34,17 +34,17 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    /// What a scenario says, without what it wants.
+    /// The steps of a scenario without their expectations.
     ///
     /// # Errors
-    /// It is no scenario without that.
-    pub fn grown_from(loaded: &Loaded, protocol: &Protocol) -> Result<Self, Problems> {
+    /// The result is not a valid scenario.
+    pub fn from_scenario(loaded: &Loaded, protocol: &Protocol) -> Result<Self, Problems> {
         let mut value = loaded.value();
         let scenario = &loaded.scenario;
         let id = scenario.id.as_str();
         let folder = id.rsplit_once('/').map_or("", |(folder, _)| folder);
         if let Some(members) = value.as_object_mut() {
-            for member in OF_JUDGEMENT {
+            for member in JUDGEMENT_MEMBERS {
                 members.shift_remove(member);
             }
             let mut set = |name: &str, value: Value| members.insert(name.to_owned(), value);
@@ -54,7 +54,7 @@ impl Conversation {
             );
             set(
                 "title",
-                format!("Whatever it is told, it lives on (from {id})").into(),
+                format!("It survives every input (from {id})").into(),
             );
             let place = members.len().saturating_sub(1);
             members.shift_insert(place, "tolerant".to_owned(), true.into());
@@ -63,12 +63,12 @@ impl Conversation {
             String,
             Value,
         >| {
-            for member in WANTED {
+            for member in EXPECTATION_MEMBERS {
                 members.shift_remove(member);
             }
         });
         tidy(&mut value);
-        // Survival binds not every side in every mode; something a scenario has to be about.
+        // Survival is not required of every role in every mode, and a scenario names a requirement.
         value["requirements"] = json!([protocol.survival]);
         Self::of(value.clone()).or_else(|_| {
             value["requirements"] = json!(scenario.requirements.first().as_slice());
@@ -76,7 +76,7 @@ impl Conversation {
         })
     }
 
-    /// Reads one that was [written](Self::text).
+    /// Parses the [text](Self::text) of a conversation.
     ///
     /// # Errors
     /// [`Problems`]: everything that is wrong with it.
@@ -84,7 +84,7 @@ impl Conversation {
         Self::read(FILE, text)
     }
 
-    /// The same from a file that is named otherwise.
+    /// Parses a conversation; `file` is for messages.
     ///
     /// # Errors
     /// [`Problems`]: everything that is wrong with it.
@@ -102,12 +102,12 @@ impl Conversation {
             .is_some_and(|protocol| protocol.transport.is_some());
         if is_over_streams && let Some(steps) = value.get_mut("steps").and_then(Value::as_array_mut)
         {
-            // Whoever closes at once is not heard: the end of a connection discards what was said on its streams.
+            // Closing a connection discards data that was not read yet (RFC 9000, section 10.2).
             let is_wait = |step: &Value| step.get("wait").is_some();
-            // No step follows the end of a client.
+            // No step may follow the exit of a client.
             let ends = |step: &Value| step.to_string().contains("\"expect_exit\"");
             if !steps.last().is_some_and(is_wait) && !steps.iter().any(ends) {
-                steps.push(json!({ "wait": { "for": HEARD } }));
+                steps.push(json!({ "wait": { "for": LINGER } }));
             }
         }
         let loaded = Loaded::parse(FILE, &to_text(&value))?;
@@ -125,15 +125,15 @@ impl Conversation {
         &self.loaded.text
     }
 
-    /// The name of its file in a folder of such: the same for the same text.
+    /// File name in a corpus folder, by content.
     #[must_use]
     pub fn name(&self) -> String {
         format!("{:016x}.json", fingerprint(self.text()))
     }
 
-    /// What it says last: the first two bytes, which tell frames apart, or nothing where they are not known.
+    /// The first two bytes of the last frame that it sends, in hex; empty if they are not known.
     #[must_use]
-    pub fn last_said(&self, protocol: &Protocol) -> String {
+    pub fn last_frame(&self, protocol: &Protocol) -> String {
         let steps = self.value.get("steps").and_then(Value::as_array);
         let own = |step: &Value| Some(step.as_object()?.iter().next()?.1.clone());
         let mut sent = steps.into_iter().flatten().rev().filter_map(own);
@@ -149,10 +149,10 @@ impl Conversation {
         hex::encode(bytes.unwrap_or_default().get(..2).unwrap_or_default())
     }
 
-    /// The same, followed by datagrams. Its `let` has the values that names stood for, which are in them.
+    /// Appends datagrams as steps. Its `let` gets the values that names had when the datagrams were made from them.
     ///
     /// # Errors
-    /// It is no scenario any more, as one that is too long.
+    /// The result is not a valid scenario: it is too long.
     pub fn followed_by(
         &self,
         bindings: &IndexMap<String, Value>,
@@ -174,11 +174,11 @@ impl Conversation {
         Self::of(value)
     }
 
-    /// The same under another name.
+    /// The same with another file name and title.
     ///
     /// # Errors
-    /// The name is none of a scenario.
-    pub fn called(&self, name: &str, title: &str) -> Result<Loaded, Problems> {
+    /// The name is not valid for a scenario.
+    pub fn renamed(&self, name: &str, title: &str) -> Result<Loaded, Problems> {
         let mut value = self.value.clone();
         let id = self.scenario().id.as_str();
         let folder = id.rsplit_once('/').map_or("", |(folder, _)| folder);

@@ -3,17 +3,17 @@ use std::sync::Arc;
 
 use super::{Conversation, Mutator};
 
-/// Conversations from which others are grown, by the way in which the implementation is started for them.
+/// Conversations to mutate, in groups: each needs the implementation started with other arguments.
 #[derive(Debug, Default)]
 pub struct Corpus {
     groups: BTreeMap<String, Vec<Arc<Conversation>>>,
-    /// What implementations have done.
+    /// Observed features.
     behaviours: BTreeSet<u64>,
     names: BTreeSet<String>,
 }
 
 impl Corpus {
-    /// Takes a conversation. `false` if it is there already.
+    /// Adds a conversation. `false` if it is known.
     pub fn add(&mut self, group: &str, conversation: Arc<Conversation>) -> bool {
         if !self.names.insert(conversation.name()) {
             return false;
@@ -25,24 +25,18 @@ impl Corpus {
         true
     }
 
-    /// Whether there is a conversation of this [name](Conversation::name).
-    #[must_use]
-    pub fn has(&self, name: &str) -> bool {
-        self.names.contains(name)
-    }
-
-    /// Whether nobody has done this before.
-    pub fn is_new(&mut self, behaviour: u64) -> bool {
+    /// Adds a feature. `false` if it is known.
+    pub fn add_behaviour(&mut self, behaviour: u64) -> bool {
         self.behaviours.insert(behaviour)
     }
 
-    /// How many things implementations have done that differ.
+    /// Number of distinct features.
     #[must_use]
     pub fn behaviours(&self) -> usize {
         self.behaviours.len()
     }
 
-    /// How many conversations there are.
+    /// Number of conversations.
     #[must_use]
     pub fn len(&self) -> usize {
         self.names.len()
@@ -53,14 +47,12 @@ impl Corpus {
         self.names.is_empty()
     }
 
-    /// The ways in which the implementation is started.
     #[must_use]
     pub fn groups(&self) -> Vec<String> {
         self.groups.keys().cloned().collect()
     }
 
-    /// A conversation of a group to go on from: every other time one of the newest, which did something new,
-    /// and the shorter of two.
+    /// Chooses a conversation to mutate: half of the time among the newest quarter, and the shorter of two candidates.
     pub fn choose(&self, group: &str, random: &mut Mutator) -> Option<Arc<Conversation>> {
         let all = self.groups.get(group).filter(|all| !all.is_empty())?;
         let newest = (all.len() / 4).max(1);

@@ -1,20 +1,20 @@
 use serde_json::{Map, Value, json};
 use shakedown_protocol::Protocol;
 
-use super::{Conversation, bytes, values, web};
+use super::{Conversation, bytes, http3, json_values};
 use crate::random::SeededRandom;
 use crate::shrink::tree::step_lists;
 use crate::step::{Play, Step, Write};
 
-/// How often another change is tried where one makes no scenario.
+/// Attempts to make a valid scenario.
 const TRIES: u32 = 24;
-/// Steps of one list, and bytes of a file, beyond which a conversation grows no more.
-const MOST_STEPS: usize = 80;
-const LONGEST: usize = 128 * 1024;
-/// Longest delay that is put between steps, in milliseconds.
-const DELAY: u32 = 5;
+/// Most steps of one list, and most bytes of a file.
+const MAX_STEPS: usize = 80;
+const MAX_BYTES: usize = 128 * 1024;
+/// Longest inserted delay, in milliseconds.
+const MAX_DELAY: u32 = 5;
 
-/// Changes conversations at random.
+/// Mutates conversations.
 #[derive(Debug)]
 pub struct Mutator {
     protocol: &'static Protocol,
@@ -32,7 +32,7 @@ impl Mutator {
         }
     }
 
-    /// One that puts any bytes in the place of what is sent, and knows nothing else: to compare.
+    /// A mutator that only replaces content by random bytes, as a baseline.
     #[must_use]
     pub fn unstructured(protocol: &'static Protocol, seed: u64) -> Self {
         Self {
@@ -46,50 +46,51 @@ impl Mutator {
         self.random.below(u32::try_from(end).unwrap_or(u32::MAX)) as usize
     }
 
-    /// A conversation that is `from` but for some changes; what is put in comes from `other`. `None` where
-    /// none is found.
-    pub fn grown(&mut self, from: &Conversation, other: &Conversation) -> Option<Conversation> {
+    /// Applies one to three mutations to `from`; spliced steps come from `other`. `None` if no attempt made a valid
+    /// scenario.
+    pub fn mutate(&mut self, from: &Conversation, other: &Conversation) -> Option<Conversation> {
         for _ in 0..TRIES {
             let mut value = from.value.clone();
             for _ in 0..=self.random.below(3) {
-                self.change(&mut value, &other.value);
+                self.mutate_once(&mut value, &other.value);
             }
-            let grown = Conversation::of(value).ok();
-            let fits =
-                |grown: &Conversation| grown.value != from.value && grown.text().len() <= LONGEST;
-            if let Some(grown) = grown.filter(fits) {
-                return Some(grown);
+            let mutated = Conversation::of(value).ok();
+            let fits = |mutated: &Conversation| {
+                mutated.value != from.value && mutated.text().len() <= MAX_BYTES
+            };
+            if let Some(mutated) = mutated.filter(fits) {
+                return Some(mutated);
             }
         }
         None
     }
 
-    fn change(&mut self, value: &mut Value, other: &Value) {
+    fn mutate_once(&mut self, value: &mut Value, other: &Value) {
         let mut lists = step_lists(value);
         let at = self.below(lists.len());
         let list = lists.swap_remove(at);
         match self.random.below(8) {
-            _ if self.is_unstructured => self.any_bytes(value, &list),
+            _ if self.is_unstructured => self.randomize(value, &list),
             0 | 1 => self.reorder(value, &list),
-            2 => self.put_in(value, &list, other),
-            _ => self.change_stimulus(value, &list),
+            2 => self.insert(value, &list, other),
+            _ => self.mutate_stimulus(value, &list),
         }
     }
 
-    /// Drops, repeats, swaps or cuts off steps.
+    /// Drops, repeats or swaps steps, or truncates the list.
     fn reorder(&mut self, value: &mut Value, list: &str) {
         let Some(steps) = steps(value, list) else {
             return;
         };
         if self.random.one_in(5) {
             steps.truncate(1 + self.random.below(steps.len() as u32) as usize);
-        } else if steps.len() < MOST_STEPS {
-            values::reorder(&mut self.random, steps);
+        } else if steps.len() < MAX_STEPS {
+            json_values::reorder(&mut self.random, steps);
         }
     }
 
-    /// Puts in steps: a delay, some of another conversation, or what breaks a stream or a connection off.
-    fn put_in(&mut self, value: &mut Value, list: &str, other: &Value) {
+    /// Inserts steps: a delay, steps of another conversation, HTTP/3 frames, or a stray action.
+    fn insert(&mut self, value: &mut Value, list: &str, other: &Value) {
         let streams = names_of(value, &["stream", "session", "request"]);
         let sessions = names_of(value, &["session"]);
         let is_web = self
@@ -99,35 +100,35 @@ impl Mutator {
         let Some(steps) = steps(value, list) else {
             return;
         };
-        if steps.len() >= MOST_STEPS {
+        if steps.len() >= MAX_STEPS {
             return;
         }
         let at = self.below(steps.len() + 1);
         let new = match self.random.below(24) {
             0 => {
-                let delay = 1 + self.random.below(DELAY);
+                let delay = 1 + self.random.below(MAX_DELAY);
                 vec![json!({ "wait": { "for": format!("{delay}ms") } })]
             }
-            1..8 => self.some_of(other),
+            1..8 => self.splice(other),
             8..16 if is_web => {
                 let name = format!("web{}", self.below(1_000));
-                web::steps(&mut self.random, &sessions, &name)
+                http3::steps(&mut self.random, &sessions, &name)
             }
             _ => {
-                // What somebody has just done something on is more likely to mind.
+                // The stream of the step before is more likely to be in an interesting state.
                 let near = steps[..at].last().and_then(|step| name_in(step, "stream"));
                 let near = near.filter(|_| self.random.one_in(2));
                 let streams = near.map_or(streams, |name| vec![name]);
-                vec![self.interference(&streams)]
+                vec![self.stray_action(&streams)]
             }
         };
         let count = new.len();
         steps.splice(at..at, new);
-        fall_silent(steps, at + count);
+        drop_writes_after_end(steps, at + count);
     }
 
-    /// A few steps in a row.
-    fn some_of(&mut self, other: &Value) -> Vec<Value> {
+    /// One to four consecutive steps of `other`.
+    fn splice(&mut self, other: &Value) -> Vec<Value> {
         let steps = other.get("steps").and_then(Value::as_array);
         let steps = steps.map_or(&[][..], Vec::as_slice);
         let begin = self.below(steps.len().max(1));
@@ -136,11 +137,11 @@ impl Mutator {
         chosen.unwrap_or_default().to_vec()
     }
 
-    /// Something that no scenario had in mind there.
-    fn interference(&mut self, streams: &[String]) -> Value {
+    /// A frame, bytes, or an end of a stream or connection, at any place.
+    fn stray_action(&mut self, streams: &[String]) -> Value {
         let content = match self.random.one_in(8) {
             true => String::new(),
-            false => hex::encode(bytes::any(&mut self.random, 64)),
+            false => hex::encode(bytes::random(&mut self.random, 64)),
         };
         if self.protocol.transport.is_none() {
             let frames = self.protocol.vocabulary.frames();
@@ -150,7 +151,7 @@ impl Mutator {
                 false => json!({ "send_raw": { "hex": content } }),
             };
         }
-        let code = web::number(&mut self.random);
+        let code = http3::varint(&mut self.random);
         let name = match streams.len() {
             0 => "main".to_owned(),
             some => streams[self.below(some)].clone(),
@@ -161,16 +162,16 @@ impl Mutator {
             2 => json!({ "stop_sending": { "stream": name, "code": code } }),
             3 | 4 => json!({ "write": { "stream": name, "hex": content } }),
             5 => json!({ "send_datagram": { "hex": content } }),
-            6 => json!({ "replace_frames": { "hex": self.frames_of_quic() } }),
+            6 => json!({ "replace_frames": { "hex": self.quic_frame() } }),
             _ => json!({ "close": { "code": code } }),
         }
     }
 
-    /// A frame of QUIC that a library may not send (RFC 9000, section 19; RFC 9221): a type and numbers.
-    fn frames_of_quic(&mut self) -> String {
+    /// A QUIC frame of any type (RFC 9000, section 19; RFC 9221) followed by boundary integers, in hex.
+    fn quic_frame(&mut self) -> String {
         let kind = self.random.below(0x32) as u8;
         let numbers = (0..self.random.below(4))
-            .map(|_| web::number(&mut self.random))
+            .map(|_| http3::varint(&mut self.random))
             .collect::<Vec<_>>();
         let numbers = numbers.chunks(2).flat_map(|two| {
             shakedown_protocol::web::prefix(two[0], two.get(1).copied().unwrap_or(0))
@@ -178,8 +179,8 @@ impl Mutator {
         hex::encode(std::iter::once(kind).chain(numbers).collect::<Vec<_>>())
     }
 
-    /// Changes what one of the steps sends.
-    fn change_stimulus(&mut self, value: &mut Value, list: &str) {
+    /// Mutates what one of the steps sends.
+    fn mutate_stimulus(&mut self, value: &mut Value, list: &str) {
         let protocol = self.protocol;
         let Some(steps) = steps(value, list) else {
             return;
@@ -210,18 +211,18 @@ impl Mutator {
                 let end = json!({ "fin": { "stream": own.get("stream") } });
                 *step = end;
             }
-            (_, 2) if verb == "write" && self.random.one_in(2) => self.cut(own),
-            _ => values::change(&mut self.random, own),
+            (_, 2) if verb == "write" && self.random.one_in(2) => self.truncate(own),
+            _ => json_values::mutate(&mut self.random, own),
         }
-        fall_silent(steps, stimuli[at] + 1);
+        drop_writes_after_end(steps, stimuli[at] + 1);
     }
 
-    /// Puts any bytes in the place of what one of the steps sends.
-    fn any_bytes(&mut self, value: &mut Value, list: &str) {
+    /// Replaces what one of the steps sends by random bytes.
+    fn randomize(&mut self, value: &mut Value, list: &str) {
         let Some(steps) = steps(value, list) else {
             return;
         };
-        let content = hex::encode(bytes::any(&mut self.random, 512));
+        let content = hex::encode(bytes::random(&mut self.random, 512));
         let at = self.below(steps.len());
         let is_datagram = self.protocol.transport.is_none();
         if is_datagram && is_stimulus(&steps[at]) {
@@ -233,7 +234,7 @@ impl Mutator {
         }
     }
 
-    /// Gives a field of a frame a value at a boundary.
+    /// Sets a field of a frame to a boundary value.
     fn set_field(&mut self, own: &mut Value, frame: &str) {
         let vocabulary = self.protocol.vocabulary;
         let known = vocabulary.fields(frame).unwrap_or_default();
@@ -243,7 +244,7 @@ impl Mutator {
         let name = known[self.below(known.len())];
         let number = bytes::boundary(&mut self.random, 1);
         let text = "a".repeat(self.below(300));
-        let tagged = hex::encode(bytes::tagged(&mut self.random));
+        let message = hex::encode(bytes::protobuf_field(&mut self.random));
         let mut candidates = [
             json!(number),
             json!(number & 0xffff_ffff),
@@ -251,10 +252,10 @@ impl Mutator {
             json!(number & 0xff),
             json!(number & 1 == 1),
             json!({ "fill": "00", "length": number & 0xfff }),
-            json!({ "hex": tagged }),
+            json!({ "hex": message }),
             json!(text),
         ];
-        // The first that fits is taken.
+        // The first value that can be encoded is used.
         let first = self.below(candidates.len());
         candidates.rotate_left(first);
         let fits = |value: &&Value| {
@@ -273,22 +274,22 @@ impl Mutator {
         }
     }
 
-    /// The frame as a step that changes its bytes.
+    /// The frame as the arguments of a `mutate` step, with one patch more.
     fn patched(&mut self, own: &Value, frame: &str) -> Option<Value> {
         let vocabulary = self.protocol.vocabulary;
-        let plain = self.plain(own, frame)?;
+        let encoded = self.encoded(own, frame)?;
         let names = vocabulary.fields(frame).unwrap_or_default();
         let place = names.get(self.below(names.len().max(1)));
-        let place = place.and_then(|name| Some((*name, vocabulary.locate(frame, name, &plain)?)));
+        let place = place.and_then(|name| Some((*name, vocabulary.locate(frame, name, &encoded)?)));
         let random = &mut self.random;
-        let length = plain.len();
+        let length = encoded.len();
         let patch = match (place, random.below(5)) {
             (Some((name, (_, width))), 0 | 1) if width > 0 => {
                 let number = bytes::number(random, width);
                 json!({ "field": { "name": name, "hex": hex::encode(number) } })
             }
             (_, 2) if length > 1 => json!({ "truncate": random.below(length as u32) }),
-            (_, 3) => json!({ "append": hex::encode(bytes::any(random, 1_500)) }),
+            (_, 3) => json!({ "append": hex::encode(bytes::random(random, 1_500)) }),
             _ => {
                 let offset = random.below(length.max(1) as u32) as usize;
                 let width =
@@ -310,21 +311,21 @@ impl Mutator {
         Some(patched.into())
     }
 
-    /// Writes a frame as its bytes, damaged.
+    /// Replaces a frame by its mutated bytes.
     fn as_bytes(&mut self, own: &mut Value, frame: &str) {
-        let Some(mut plain) = self.plain(own, frame) else {
+        let Some(mut encoded) = self.encoded(own, frame) else {
             return;
         };
-        bytes::damage(&mut self.random, &mut plain);
+        bytes::mutate(&mut self.random, &mut encoded);
         if let Some(own) = own.as_object_mut() {
             own.shift_remove("frame");
             own.shift_remove("fields");
-            own.insert("hex".to_owned(), hex::encode(plain).into());
+            own.insert("hex".to_owned(), hex::encode(encoded).into());
         }
     }
 
-    /// Ends the stream in the midst of what is written, or writes it byte by byte.
-    fn cut(&mut self, own: &mut Value) {
+    /// Truncates what is written, perhaps with FIN, or writes it byte by byte.
+    fn truncate(&mut self, own: &mut Value) {
         let Ok(write) = serde_json::from_value::<Write>(own.clone()) else {
             return;
         };
@@ -332,7 +333,7 @@ impl Mutator {
         let numbers = numbers.map(|number| number.as_u64().unwrap_or(1) as u32);
         let content = match (&write.hex, &write.frame) {
             (Some(hex), _) => shakedown_protocol::hex::parse(hex).ok(),
-            (None, Some(frame)) => self.plain(own, frame),
+            (None, Some(frame)) => self.encoded(own, frame),
             (None, None) => Some(numbers.flat_map(u32::to_le_bytes).collect()),
         };
         let Some(mut content) = content.filter(|content| !content.is_empty()) else {
@@ -355,8 +356,8 @@ impl Mutator {
         own.insert("fin".to_owned(), self.random.one_in(2).into());
     }
 
-    /// The frame's bytes, with what the protocol demands in the place of what only the play knows.
-    fn plain(&self, own: &Value, frame: &str) -> Option<Vec<u8>> {
+    /// The encoded frame, with defaults in place of values that are known only at run time.
+    fn encoded(&self, own: &Value, frame: &str) -> Option<Vec<u8>> {
         let given = own.get("fields").and_then(Value::as_object).cloned();
         let mut fields = given.unwrap_or_default();
         fields.retain(|_, value| !value.to_string().contains("\"$"));
@@ -370,13 +371,13 @@ fn steps<'a>(value: &'a mut Value, list: &str) -> Option<&'a mut Vec<Value>> {
     steps.filter(|steps| !steps.is_empty())
 }
 
-/// Drops what would be written on a stream behind the step that ends it.
-fn fall_silent(steps: &mut Vec<Value>, behind: usize) {
+/// Drops writes on a stream after the step `after - 1` that ends it.
+fn drop_writes_after_end(steps: &mut Vec<Value>, after: usize) {
     let own = |step: &Value| {
         let (verb, own) = step.as_object()?.iter().next()?;
         Some((verb.clone(), own.clone()))
     };
-    let last = behind.checked_sub(1).and_then(|last| own(steps.get(last)?));
+    let last = after.checked_sub(1).and_then(|last| own(steps.get(last)?));
     let Some((verb, ending)) = last else {
         return;
     };
@@ -388,10 +389,10 @@ fn fall_silent(steps: &mut Vec<Value>, behind: usize) {
     let mut place = 0;
     steps.retain(|step| {
         place += 1;
-        let is_silent = own(step).is_none_or(|(verb, own)| {
+        let is_kept = own(step).is_none_or(|(verb, own)| {
             !matches!(verb.as_str(), "write" | "fin" | "reset") || own.get("stream") != stream
         });
-        place <= behind || is_silent
+        place <= after || is_kept
     });
 }
 
@@ -401,7 +402,7 @@ fn is_stimulus(step: &Value) -> bool {
     step.is_ok_and(|step| matches!(step.play(), Play::Sends(..) | Play::Acts(_)))
 }
 
-/// The names that steps give or use in such members.
+/// The names in these members of all steps, sorted.
 fn names_of(value: &Value, members: &[&str]) -> Vec<String> {
     let mut names = Vec::new();
     for list in step_lists(value) {
@@ -415,7 +416,7 @@ fn names_of(value: &Value, members: &[&str]) -> Vec<String> {
     names
 }
 
-/// The name that a step gives or uses.
+/// The name in this member of a step.
 fn name_in(step: &Value, member: &str) -> Option<String> {
     let mut own = step.as_object()?.values();
     own.find_map(|own| own.get(member)?.as_str().map(str::to_owned))

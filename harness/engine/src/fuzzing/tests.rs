@@ -2,9 +2,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use shakedown_protocol::Protocol;
-use shakedown_protocol::web::Settings;
+use shakedown_protocol::web::{CapsuleType, Settings, prefix};
 
-use super::{Conversation, Corpus, Mutator, Volley, web};
+use super::{Conversation, Corpus, DatagramMutator, Mutator, http3};
 use crate::random::SeededRandom;
 use crate::scenario::{Library, Loaded};
 use crate::step::Step;
@@ -17,16 +17,16 @@ fn all_of(protocol: &Protocol) -> Vec<Loaded> {
 
 fn conversations(protocol: &Protocol) -> Vec<Conversation> {
     let all = all_of(protocol);
-    let grown = all
+    let parsed = all
         .iter()
-        .map(|one| Conversation::grown_from(one, protocol));
-    grown
+        .map(|one| Conversation::from_scenario(one, protocol));
+    parsed
         .map(|one| one.unwrap_or_else(|why| panic!("{}", why.render(false))))
         .collect()
 }
 
 #[test]
-fn every_scenario_that_is_built_in_becomes_a_conversation_of_which_nothing_is_wanted() {
+fn every_built_in_scenario_becomes_a_conversation_that_expects_nothing() {
     for protocol in shakedown_protocol::PROTOCOLS {
         for one in conversations(protocol) {
             assert!(one.scenario().tolerant);
@@ -39,40 +39,43 @@ fn every_scenario_that_is_built_in_becomes_a_conversation_of_which_nothing_is_wa
 }
 
 #[test]
-fn the_same_seed_grows_the_same_and_another_seed_something_else() {
+fn mutations_follow_from_the_seed() {
     let protocol = shakedown_protocol::protocol("mediastream").unwrap();
     let all = conversations(protocol);
-    let grown = |seed| {
+    let names = |seed| {
         let mut mutator = Mutator::new(protocol, seed);
-        let grown = all.iter().take(20).map(|from| mutator.grown(from, &all[0]));
-        grown
+        let mutated = all
+            .iter()
+            .take(20)
+            .map(|from| mutator.mutate(from, &all[0]));
+        mutated
             .map(|one| one.map(|one| one.name()))
             .collect::<Vec<_>>()
     };
-    assert_eq!(grown(7), grown(7));
-    assert_ne!(grown(7), grown(8));
+    assert_eq!(names(7), names(7));
+    assert_ne!(names(7), names(8));
 }
 
 #[test]
-fn almost_every_conversation_has_children_which_are_scenarios_that_differ() {
+fn almost_every_conversation_can_be_mutated() {
     for protocol in shakedown_protocol::PROTOCOLS {
         let all = conversations(protocol);
         let mut mutator = Mutator::new(protocol, 1);
         let mut verbs = BTreeSet::new();
-        let mut childless = 0;
+        let mut unmutated = 0;
         for (n, from) in all.iter().enumerate() {
-            match mutator.grown(from, &all[(n + 1) % all.len()]) {
-                Some(child) => {
-                    assert_ne!(child.text(), from.text());
-                    assert!(child.scenario().tolerant);
-                    verbs.extend(child.scenario().steps.iter().map(Step::verb));
+            match mutator.mutate(from, &all[(n + 1) % all.len()]) {
+                Some(mutated) => {
+                    assert_ne!(mutated.text(), from.text());
+                    assert!(mutated.scenario().tolerant);
+                    verbs.extend(mutated.scenario().steps.iter().map(Step::verb));
                 }
-                None => childless += 1,
+                None => unmutated += 1,
             }
         }
         assert!(
-            childless * 20 <= all.len(),
-            "{}: {childless} of {}",
+            unmutated * 20 <= all.len(),
+            "{}: {unmutated} of {}",
             protocol.id,
             all.len()
         );
@@ -91,7 +94,7 @@ fn almost_every_conversation_has_children_which_are_scenarios_that_differ() {
 }
 
 #[test]
-fn a_field_gets_a_value_at_its_boundary_before_long() {
+fn a_field_gets_a_boundary_value_within_5000_mutations() {
     let protocol = shakedown_protocol::protocol("mediastream").unwrap();
     let all = conversations(protocol);
     let from = all
@@ -99,20 +102,20 @@ fn a_field_gets_a_value_at_its_boundary_before_long() {
         .find(|one| one.text().contains("\"SYN\""))
         .unwrap();
     let mut mutator = Mutator::new(protocol, 1);
-    let is_there = |child: &Conversation| {
-        child.text().contains("\"reserved\": 65535")
-            || child.text().contains("\"reserved\", \"hex\": \"ff")
+    let is_there = |mutated: &Conversation| {
+        mutated.text().contains("\"reserved\": 65535")
+            || mutated.text().contains("\"reserved\", \"hex\": \"ff")
     };
     let found = (0..5_000).any(|_| {
         mutator
-            .grown(from, from)
-            .is_some_and(|child| is_there(&child))
+            .mutate(from, from)
+            .is_some_and(|mutated| is_there(&mutated))
     });
     assert!(found);
 }
 
 #[test]
-fn a_corpus_takes_each_conversation_once_and_counts_what_was_done() {
+fn a_corpus_takes_each_conversation_and_each_behaviour_once() {
     let protocol = shakedown_protocol::protocol("proton").unwrap();
     let one = Arc::new(conversations(protocol).swap_remove(0));
     let mut corpus = Corpus::default();
@@ -128,12 +131,12 @@ fn a_corpus_takes_each_conversation_once_and_counts_what_was_done() {
         Some(one.name())
     );
     assert!(corpus.choose("another", &mut mutator).is_none());
-    assert!(corpus.is_new(4));
-    assert!(!corpus.is_new(4));
+    assert!(corpus.add_behaviour(4));
+    assert!(!corpus.add_behaviour(4));
 }
 
 #[test]
-fn a_volley_makes_a_scenario_with_the_ids_that_were_in_it() {
+fn datagrams_after_a_conversation_have_its_ids_as_a_scenario() {
     let protocol = shakedown_protocol::protocol("mediastream").unwrap();
     let all = conversations(protocol);
     let from = all
@@ -141,8 +144,8 @@ fn a_volley_makes_a_scenario_with_the_ids_that_were_in_it() {
         .find(|one| one.text().contains("\"uuid\""))
         .unwrap();
     let bindings = ["wish", "id"].map(|name| (name.to_owned(), "11111111-1111".into()));
-    let mut volley = Volley::new(protocol, 1);
-    let datagrams: Vec<_> = (0..64).map(|_| volley.datagram()).collect();
+    let mut mutator = DatagramMutator::new(protocol, 1);
+    let datagrams: Vec<_> = (0..64).map(|_| mutator.next_datagram()).collect();
     let followed = from.followed_by(&bindings.into_iter().collect(), &datagrams);
     let followed = followed.unwrap_or_else(|why| panic!("{}", why.render(false)));
     let more = followed.scenario().steps.len() - from.scenario().steps.len();
@@ -151,21 +154,21 @@ fn a_volley_makes_a_scenario_with_the_ids_that_were_in_it() {
 }
 
 #[test]
-fn a_volley_has_every_frame_and_fields_at_their_boundaries_and_goes_on_from_what_was_said() {
+fn mutated_datagrams_have_every_frame_and_fields_at_boundaries_and_start_from_what_was_sent() {
     let protocol = shakedown_protocol::protocol("mediastream").unwrap();
-    let mut volley = Volley::new(protocol, 1);
-    let said = protocol
+    let mut mutator = DatagramMutator::new(protocol, 1);
+    let sent = protocol
         .vocabulary
         .encode(
             "START",
             &serde_json::Map::from_iter([("nonce".to_owned(), 77.into())]),
         )
         .unwrap();
-    volley.learn([said.as_slice()].into_iter());
+    mutator.set_sent([sent.as_slice()].into_iter());
     let mut frames = BTreeSet::new();
     let mut largest = false;
     for _ in 0..20_000 {
-        let datagram = volley.datagram();
+        let datagram = mutator.next_datagram();
         assert!(!datagram.is_empty());
         if let Ok(Some(read)) = protocol.vocabulary.decode(&datagram) {
             frames.insert(read.frame);
@@ -183,23 +186,23 @@ fn a_volley_has_every_frame_and_fields_at_their_boundaries_and_goes_on_from_what
 }
 
 #[test]
-fn over_streams_a_conversation_stays_open_until_its_last_step_was_heard() {
+fn over_streams_a_conversation_ends_with_a_wait() {
     let protocol = shakedown_protocol::protocol("proton").unwrap();
     let all = conversations(protocol);
     let mut mutator = Mutator::new(protocol, 1);
-    let children = all.iter().filter_map(|one| mutator.grown(one, &all[0]));
-    let all = children.chain(conversations(protocol));
+    let mutated = all.iter().filter_map(|one| mutator.mutate(one, &all[0]));
+    let all = mutated.chain(conversations(protocol));
     for one in all.filter(|one| !one.text().contains("expect_exit")) {
         assert_eq!(one.scenario().steps.last().map(Step::verb), Some("wait"));
     }
 }
 
 #[test]
-fn streams_of_http_3_break_its_rules_before_long() {
+fn http3_streams_have_wrong_lengths_large_values_and_repeated_settings() {
     let mut random = SeededRandom::new(1);
     let sessions = ["s".to_owned()];
-    let written: Vec<_> = (0..2_000)
-        .flat_map(|_| web::steps(&mut random, &sessions, "w"))
+    let written: Vec<_> = (0..10_000)
+        .flat_map(|_| http3::steps(&mut random, &sessions, "w"))
         .filter_map(|step| step["write"].as_object().cloned())
         .collect();
     let says = |stream: &str, begin: &str, part: &str| {
@@ -209,7 +212,8 @@ fn streams_of_http_3_break_its_rules_before_long() {
         })
     };
     // A capsule of 2^32 bytes on a session, a HEADERS frame of none, settings with a large value.
-    assert!(says("s", "00", "c000000100000000"));
+    let capsule = hex::encode(prefix(CapsuleType::CloseSession.number(), 1 << 32));
+    assert!(says("s", "00", &capsule));
     assert!(says("w", "0100", ""));
     assert!(says("w", "0004", "ffffffffffffffff"));
     let twice = written.iter().filter(|write| write["stream"] == "w");

@@ -3,12 +3,12 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::sign::Sign;
+use super::fault::Fault;
 
-/// Version of the events, whose names and fields are a contract.
+/// Version of the event format.
 pub const VERSION: u32 = 1;
 
-/// What is told while an implementation is fuzzed.
+/// An event of a fuzzing run.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum FuzzEvent {
@@ -18,79 +18,79 @@ pub enum FuzzEvent {
         protocol: String,
         seed: u64,
         jobs: usize,
-        /// Scenarios from which conversations are grown.
+        /// Scenarios that are mutated.
         scenarios: usize,
-        /// Conversations that the folder of the corpus had.
+        /// Conversations that were in the corpus folder.
         resumed: usize,
     },
     FuzzProgress(FuzzCounts),
-    /// Something showed; whether it shows again is to be seen.
+    /// A fault was observed and is not reproduced yet.
     FuzzSuspicion {
         #[serde(flatten)]
-        sign: Sign,
+        fault: Fault,
         #[serde(flatten)]
-        when: FuzzMoment,
+        position: FuzzPosition,
     },
     FuzzFinding(Box<FuzzFinding>),
     FuzzFinished(FuzzSummary),
 }
 
-/// How far it is.
+/// Counters of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, JsonSchema)]
 pub struct FuzzCounts {
     pub seconds: f64,
-    /// Conversations that were had.
+    /// Conversations executed.
     pub inputs: u64,
     pub inputs_per_second: f64,
-    /// Datagrams that were sent in them and after them.
+    /// Datagrams sent.
     pub datagrams: u64,
     pub datagrams_per_second: f64,
-    /// Things that the implementation did that differ.
+    /// Distinct behaviours.
     pub behaviours: usize,
-    /// Conversations from which others are grown.
+    /// Conversations in the corpus.
     pub corpus: usize,
-    /// Those of them that others put into the folder of the corpus.
-    pub heard: usize,
-    /// Processes that were started for conversations.
+    /// Conversations that others added to the corpus folder.
+    pub imported: usize,
+    /// Processes started.
     pub starts: u64,
-    /// Scenarios that were played as they are, to see whether a process still serves.
+    /// Scenarios played to check that a process still serves.
     pub checks: u64,
     pub findings: usize,
 }
 
-/// When something was first seen.
+/// Position in the run at which a fault was first observed.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
-pub struct FuzzMoment {
-    /// Conversations that were had before.
+pub struct FuzzPosition {
+    /// Conversations executed before.
     pub inputs: u64,
-    /// Datagrams that were sent in them.
+    /// Datagrams sent before.
     pub datagrams: u64,
     pub seconds: f64,
 }
 
-/// Something that an implementation did not outlive.
+/// A fault with the conversations that show it.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct FuzzFinding {
     #[serde(flatten)]
-    pub sign: Sign,
-    /// Whether it was seen again with a fresh process.
+    pub fault: Fault,
+    /// Whether it was reproduced with a fresh process.
     pub confirmed: bool,
-    /// The conversations that show it, in their order.
+    /// The conversations that show it, in order.
     pub files: Vec<PathBuf>,
-    /// What went over the wire in the last of them.
+    /// Capture of the last conversation.
     pub capture: Option<PathBuf>,
     #[serde(flatten)]
-    pub when: FuzzMoment,
-    /// The last conversation in words, a step a line.
+    pub position: FuzzPosition,
+    /// Steps of the last conversation, one per line.
     pub steps: Vec<String>,
 }
 
-/// How it ended.
+/// The result of a run.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct FuzzSummary {
     #[serde(flatten)]
     pub counts: FuzzCounts,
-    /// What was seen and could not be seen again, in sentences.
+    /// Faults that could not be reproduced, in sentences.
     pub notes: Vec<String>,
     pub interrupted: bool,
     pub exit: u8,

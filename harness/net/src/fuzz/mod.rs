@@ -1,19 +1,18 @@
-//! Fuzzing: conversations that are grown from scenarios are had with an implementation under test, to find
-//! some that it does not outlive.
+//! Fuzzing of an implementation with mutated conversations.
 //!
-//! Each worker has a process of a server, and has conversations with it until something shows or it has had
-//! many; a client is started for each. What shows is seen again with a fresh process, made small, and
-//! written. What a mutated conversation is answered is nobody's business; but now and then the same process
-//! has to pass a scenario that it passes when it is fresh.
+//! Each worker starts a server process and executes conversations with it until a fault shows or it has executed
+//! many; a client is started for each conversation. A fault is reproduced with a fresh process, reduced, and written.
+//! Responses to mutated conversations are not judged, but now and then the same process has to pass a scenario that
+//! a fresh process passes.
 
-mod confirm;
+mod corpus_folder;
+mod coverage;
 mod event;
-mod folder;
-mod life;
-mod question;
-mod seen;
-mod sign;
-mod talk;
+mod executor;
+mod fault;
+mod liveness;
+mod target;
+mod triage;
 mod worker;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -34,44 +33,44 @@ use crate::drive::{bound, wait};
 use crate::launch::Launcher;
 use crate::run::{controls_process, counts_slots, raise_file_limit, why_not_applicable};
 
-use confirm::{Patience, trial};
-use folder::Folder;
-use life::{Setup, group};
+use corpus_folder::CorpusFolder;
+use target::{Setup, group};
+use triage::{Timeouts, reproduce};
 use worker::Worker;
 
-pub use event::{FuzzCounts, FuzzEvent, FuzzFinding, FuzzMoment, FuzzSummary, VERSION};
-pub use sign::Sign;
+pub use event::{FuzzCounts, FuzzEvent, FuzzFinding, FuzzPosition, FuzzSummary, VERSION};
+pub use fault::Fault;
 
-/// How often progress is told, and the folder of the corpus looked at.
-const TELL_EVERY: Duration = Duration::from_secs(1);
-/// How many scenarios show that a process still serves, the quickest, and how long one may have to wait.
-const CHECKS: usize = 6;
-const LONGEST_CHECK: Duration = Duration::from_secs(5);
+/// Interval of progress events and of reading the corpus folder.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
+/// Most scenarios for checks, the shortest first, and the longest wait in one.
+const MAX_CHECKS: usize = 6;
+const MAX_CHECK_WAIT: Duration = Duration::from_secs(5);
 
-/// What is wanted.
+/// Parameters of a run.
 #[derive(Debug, Clone)]
 pub struct FuzzSettings {
     pub iut: Iut,
-    /// What conversations are grown from; those that do not apply are left out.
+    /// Scenarios to mutate; those that do not apply are ignored.
     pub scenarios: Vec<Loaded>,
     pub seed: u64,
     pub time: Option<Duration>,
-    /// Most conversations.
+    /// Most conversations to execute.
     pub inputs: Option<u64>,
     pub jobs: usize,
-    /// Whether each process and whoever speaks with it stay on one processor.
+    /// Whether each process and its worker are pinned to one processor.
     pub pin: bool,
-    /// Whether what is sent is any bytes, whatever is known of the protocol.
+    /// Whether only random bytes are sent, as a baseline.
     pub unstructured: bool,
-    /// Where conversations are kept that reach something new.
+    /// Folder of the corpus.
     pub corpus: Option<PathBuf>,
-    /// Where findings are written.
+    /// Folder for findings.
     pub findings: PathBuf,
     /// This program, for `{shakedown}` in descriptions.
     pub shakedown: String,
 }
 
-/// What all workers share.
+/// State that all workers share.
 struct Shared {
     setup: Setup,
     begun: Instant,
@@ -83,38 +82,38 @@ struct Shared {
     datagrams: AtomicU64,
     starts: AtomicU64,
     checks: AtomicU64,
-    grown: Mutex<Grown>,
-    found: Mutex<Found>,
-    /// The scenarios as conversations, as they are, by the way in which the implementation is started.
+    pool: Mutex<InputPool>,
+    findings: Mutex<Findings>,
+    /// Unmutated conversations by group.
     seeds: BTreeMap<String, Vec<Arc<Conversation>>>,
-    /// Scenarios that show quickly whether a process serves, by the way in which it is started.
+    /// Scenarios for checks by group.
     healthy: BTreeMap<String, Vec<Scenario>>,
-    findings: PathBuf,
+    findings_folder: PathBuf,
     events: mpsc::UnboundedSender<FuzzEvent>,
 }
 
-/// The corpus, and what of it was not had yet.
+/// The corpus, and those of its conversations that were not executed yet.
 #[derive(Default)]
-struct Grown {
+struct InputPool {
     corpus: Corpus,
     pending: BTreeMap<String, VecDeque<Arc<Conversation>>>,
-    folder: Option<Folder>,
-    /// Conversations of others.
-    heard: usize,
+    folder: Option<CorpusFolder>,
+    /// Conversations that others added to the folder.
+    imported: usize,
 }
 
-/// What was found.
+/// Findings so far.
 #[derive(Default)]
-struct Found {
+struct Findings {
     causes: BTreeSet<String>,
-    findings: usize,
+    count: usize,
     notes: BTreeSet<String>,
-    /// Why nothing more can be done.
-    broken: Option<String>,
+    /// Why a worker failed.
+    error: Option<String>,
 }
 
-/// Fuzzes an implementation. Events are told as they come; the last is [`FuzzEvent::FuzzFinished`] with the
-/// summary that is returned. When `stop` turns true it ends soon.
+/// Fuzzes an implementation until the time or the inputs are used up, or `stop` is true. The last event is
+/// [`FuzzEvent::FuzzFinished`] with the summary that is returned.
 pub async fn fuzz(
     settings: FuzzSettings,
     events: mpsc::UnboundedSender<FuzzEvent>,
@@ -122,21 +121,20 @@ pub async fn fuzz(
 ) -> FuzzSummary {
     raise_file_limit();
     let begun = Instant::now();
-    let told = events.clone();
+    let sender = events.clone();
     let summary = match begin(settings, events, stop.clone(), begun) {
-        Ok((shared, jobs)) => played(Arc::new(shared), jobs, stop).await,
+        Ok((shared, jobs)) => run_workers(Arc::new(shared), jobs, stop).await,
         Err(why) => summary(FuzzCounts::default(), Vec::new(), false, (2, why)),
     };
-    // Whoever does not listen any more does not want to know.
-    let _ = told.send(FuzzEvent::FuzzFinished(summary.clone()));
+    // The receiver may be gone.
+    let _ = sender.send(FuzzEvent::FuzzFinished(summary.clone()));
     summary
 }
 
-/// Has conversations once more, in their order, with a fresh process of the implementation, and lets somebody
-/// who does everything right play `then`; tells what shows.
+/// Executes conversations in order with a fresh process, then plays `then`. Returns the fault that shows.
 ///
 /// # Errors
-/// A sentence for people, if they could not be had.
+/// A message for the user, if they could not be executed.
 pub async fn replay(
     iut: Iut,
     conversations: Vec<Conversation>,
@@ -144,25 +142,27 @@ pub async fn replay(
     seed: u64,
     shakedown: String,
     stop: watch::Receiver<bool>,
-) -> Result<Option<Sign>, String> {
+) -> Result<Option<Fault>, String> {
     let setup = Setup::of(Arc::new(iut), seed, shakedown, 1, stop)?;
     let conversations: Vec<_> = conversations.into_iter().map(Arc::new).collect();
-    let played = spawn_blocking(move || {
-        trial(
+    let reproduced = spawn_blocking(move || {
+        reproduce(
             &setup,
             &conversations,
             then.as_ref(),
-            Patience::long(&setup),
+            Timeouts::long(&setup),
             None,
         )
     });
-    played.await.map_err(|error| format!("it broke: {error}"))?
+    reproduced
+        .await
+        .map_err(|error| format!("the replay failed: {error}"))?
 }
 
-/// Has what workers share, and how many there are.
+/// The shared state, and the number of workers.
 ///
 /// # Errors
-/// A sentence for people if the implementation cannot be fuzzed.
+/// A message for the user if the implementation cannot be fuzzed.
 fn begin(
     settings: FuzzSettings,
     events: mpsc::UnboundedSender<FuzzEvent>,
@@ -183,28 +183,28 @@ fn begin(
         stop,
     )?;
     let protocol = setup.protocol;
-    let mut grown = Grown::default();
+    let mut pool = InputPool::default();
     let mut healthy: BTreeMap<String, Vec<Scenario>> = BTreeMap::new();
     let mut seeds: BTreeMap<String, Vec<Arc<Conversation>>> = BTreeMap::new();
     let mut scenarios = 0;
     for loaded in &settings.scenarios {
         let scenario = &loaded.scenario;
-        if !is_played(&iut, scenario) {
+        if !is_suitable(&iut, scenario) {
             continue;
         }
         let asked = scenario.asked_of(&iut);
         let group = group(&asked.iut);
         let is_plain = !scenario.exclusive && scenario.impair.is_none() && !scenario.tolerant;
-        if is_plain && wait(&asked, &iut) <= LONGEST_CHECK {
+        if is_plain && wait(&asked, &iut) <= MAX_CHECK_WAIT {
             healthy
                 .entry(group.clone())
                 .or_default()
                 .push(scenario.clone());
         }
-        match Conversation::grown_from(loaded, protocol) {
+        match Conversation::from_scenario(loaded, protocol) {
             Ok(conversation) => {
                 let conversation = Arc::new(conversation);
-                scenarios += usize::from(grown.add(&group, Arc::clone(&conversation)));
+                scenarios += usize::from(pool.add(&group, Arc::clone(&conversation)));
                 seeds.entry(group).or_default().push(conversation);
             }
             Err(problems) => tracing::debug!("{}: {}", scenario.id, problems.render(false)),
@@ -212,7 +212,7 @@ fn begin(
     }
     for checks in healthy.values_mut() {
         checks.sort_by_key(|scenario| bound(&scenario.asked_of(&iut), &iut));
-        checks.truncate(CHECKS);
+        checks.truncate(MAX_CHECKS);
     }
     if scenarios == 0 {
         return Err(format!(
@@ -221,13 +221,13 @@ fn begin(
         ));
     }
     if let Some(path) = &settings.corpus {
-        let folder = Folder::open(path);
-        grown.folder =
+        let folder = CorpusFolder::open(path);
+        pool.folder =
             Some(folder.map_err(|error| {
                 format!("the folder {} cannot be used: {error}", path.display())
             })?);
     }
-    let resumed = grown.hear(&iut);
+    let resumed = pool.import(&iut);
     let shared = Shared {
         setup,
         begun,
@@ -239,14 +239,14 @@ fn begin(
         datagrams: AtomicU64::new(0),
         starts: AtomicU64::new(0),
         checks: AtomicU64::new(0),
-        grown: Mutex::new(grown),
-        found: Mutex::default(),
+        pool: Mutex::new(pool),
+        findings: Mutex::default(),
         seeds,
         healthy,
-        findings: settings.findings,
+        findings_folder: settings.findings,
         events,
     };
-    shared.tell(FuzzEvent::FuzzStarted {
+    shared.emit(FuzzEvent::FuzzStarted {
         version: VERSION,
         iut: iut.name.clone(),
         protocol: protocol.id.to_owned(),
@@ -258,45 +258,45 @@ fn begin(
     Ok((shared, jobs))
 }
 
-/// Lets the workers work.
-async fn played(shared: Arc<Shared>, jobs: usize, stop: watch::Receiver<bool>) -> FuzzSummary {
+/// Runs the workers to their end.
+async fn run_workers(shared: Arc<Shared>, jobs: usize, stop: watch::Receiver<bool>) -> FuzzSummary {
     let workers = (0..jobs).map(|number| {
         let shared = Arc::clone(&shared);
         spawn_blocking(move || Worker::new(&shared, number).run())
     });
     let workers: Vec<_> = workers.collect();
-    let teller = {
+    let progress = {
         let shared = Arc::clone(&shared);
         tokio::spawn(async move {
-            let mut beat = interval(TELL_EVERY);
+            let mut ticks = interval(PROGRESS_INTERVAL);
             loop {
-                beat.tick().await;
-                shared.grown().hear(&shared.setup.iut);
-                shared.tell(FuzzEvent::FuzzProgress(shared.counts()));
+                ticks.tick().await;
+                shared.pool().import(&shared.setup.iut);
+                shared.emit(FuzzEvent::FuzzProgress(shared.counts()));
             }
         })
     };
     for worker in workers {
-        let broken = match worker.await {
+        let error = match worker.await {
             Ok(Ok(())) => continue,
             Ok(Err(why)) => why,
-            Err(error) => format!("a worker broke: {error}"),
+            Err(error) => format!("a worker failed: {error}"),
         };
-        shared.found().broken.get_or_insert(broken);
+        shared.findings().error.get_or_insert(error);
     }
-    teller.abort();
+    progress.abort();
     let counts = shared.counts();
     let interrupted = *stop.borrow();
-    let found = shared.found();
-    let notes = found.notes.iter().cloned().collect();
+    let findings = shared.findings();
+    let notes = findings.notes.iter().cloned().collect();
     let inputs = counts.inputs;
-    let end = match (&found.broken, found.findings) {
+    let result = match (&findings.error, findings.count) {
         (_, some) if some > 0 => (1, format!("{some} found in {inputs} conversations")),
         (Some(why), _) => (3, why.clone()),
         _ if interrupted => (130, format!("interrupted after {inputs} conversations")),
         (None, _) => (0, format!("nothing was found in {inputs} conversations")),
     };
-    summary(counts, notes, interrupted, end)
+    summary(counts, notes, interrupted, result)
 }
 
 fn summary(
@@ -314,9 +314,8 @@ fn summary(
     }
 }
 
-/// Whether conversations can be grown from a scenario: no step is about the process, and nobody counts how
-/// many it serves.
-fn is_played(iut: &Iut, scenario: &Scenario) -> bool {
+/// Whether a scenario can be mutated: no step controls the process, and no slots are counted.
+fn is_suitable(iut: &Iut, scenario: &Scenario) -> bool {
     let name = scenario.id.split('/').next();
     let Some(known) = name.filter(|name| *name == iut.protocol).and_then(protocol) else {
         return false;
@@ -326,7 +325,7 @@ fn is_played(iut: &Iut, scenario: &Scenario) -> bool {
     why_not_applicable(iut, scenario).is_none() && (is_client || suits_many)
 }
 
-impl Grown {
+impl InputPool {
     fn add(&mut self, group: &str, conversation: Arc<Conversation>) -> bool {
         let is_new = self.corpus.add(group, Arc::clone(&conversation));
         if is_new {
@@ -338,66 +337,66 @@ impl Grown {
         is_new
     }
 
-    /// Takes what others have put into the folder. How many that were is the result.
-    fn hear(&mut self, iut: &Iut) -> usize {
-        let heard = self
+    /// Reads the conversations that others added to the folder. Returns their number.
+    fn import(&mut self, iut: &Iut) -> usize {
+        let read = self
             .folder
             .as_mut()
-            .map(Folder::new_ones)
+            .map(CorpusFolder::read_new)
             .unwrap_or_default();
-        let own = heard
+        let suitable = read
             .into_iter()
-            .filter(|one| is_played(iut, one.scenario()));
-        let new = own.map(|one| {
+            .filter(|one| is_suitable(iut, one.scenario()));
+        let new = suitable.map(|one| {
             let group = group(&one.scenario().asked_of(iut).iut);
             usize::from(self.add(&group, Arc::new(one)))
         });
         let new = new.sum();
-        self.heard += new;
+        self.imported += new;
         new
     }
 
-    /// Keeps a conversation that reached something new.
+    /// Adds a conversation that reached new behaviour.
     fn keep(&mut self, group: &str, conversation: &Arc<Conversation>) {
         if self.corpus.add(group, Arc::clone(conversation))
             && let Some(folder) = &mut self.folder
-            && let Err(error) = folder.keep(conversation)
+            && let Err(error) = folder.add(conversation)
         {
-            tracing::warn!("a conversation cannot be kept: {error}");
+            tracing::warn!("a conversation cannot be written: {error}");
         }
     }
 }
 
 impl Shared {
-    fn tell(&self, event: FuzzEvent) {
-        // Whoever does not listen any more does not want to know.
+    fn emit(&self, event: FuzzEvent) {
+        // The receiver may be gone.
         let _ = self.events.send(event);
     }
 
-    fn grown(&self) -> MutexGuard<'_, Grown> {
-        self.grown.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pool(&self) -> MutexGuard<'_, InputPool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn found(&self) -> MutexGuard<'_, Found> {
-        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    fn findings(&self) -> MutexGuard<'_, Findings> {
+        self.findings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the time is over.
+    /// Whether the time is used up.
     fn is_late(&self) -> bool {
         self.setup.is_stopped() || self.until.is_some_and(|until| Instant::now() >= until)
     }
 
-    /// Whether there is nothing more to do.
+    /// Whether the run is over.
     fn is_over(&self) -> bool {
         self.is_late()
             || self
                 .most
                 .is_some_and(|most| self.inputs.load(Ordering::Relaxed) >= most)
-            || self.found().broken.is_some()
+            || self.findings().error.is_some()
     }
 
-    fn moment(&self) -> FuzzMoment {
-        FuzzMoment {
+    fn position(&self) -> FuzzPosition {
+        FuzzPosition {
             inputs: self.inputs.load(Ordering::Relaxed),
             datagrams: self.datagrams.load(Ordering::Relaxed),
             seconds: self.begun.elapsed().as_secs_f64(),
@@ -408,9 +407,9 @@ impl Shared {
         let seconds = self.begun.elapsed().as_secs_f64();
         let inputs = self.inputs.load(Ordering::Relaxed);
         let datagrams = self.datagrams.load(Ordering::Relaxed);
-        let (behaviours, corpus, heard) = {
-            let grown = self.grown();
-            (grown.corpus.behaviours(), grown.corpus.len(), grown.heard)
+        let (behaviours, corpus, imported) = {
+            let pool = self.pool();
+            (pool.corpus.behaviours(), pool.corpus.len(), pool.imported)
         };
         FuzzCounts {
             seconds,
@@ -420,10 +419,10 @@ impl Shared {
             datagrams_per_second: datagrams as f64 / seconds.max(f64::EPSILON),
             behaviours,
             corpus,
-            heard,
+            imported,
             starts: self.starts.load(Ordering::Relaxed),
             checks: self.checks.load(Ordering::Relaxed),
-            findings: self.found().findings,
+            findings: self.findings().count,
         }
     }
 }

@@ -7,42 +7,42 @@ use std::time::{Duration, Instant};
 
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
-use shakedown_engine::fuzzing::{Conversation, Mutator, Volley};
+use shakedown_engine::fuzzing::{Conversation, DatagramMutator, Mutator};
 use shakedown_engine::scenario::Scenario;
 use shakedown_engine::script::fingerprint;
 
 use super::Shared;
-use super::confirm::{Patience, culprits, is_independent, reduced, trial};
-use super::event::{FuzzEvent, FuzzFinding, FuzzMoment};
-use super::life::{HANGS_AFTER, Life, group};
-use super::sign::Sign;
+use super::event::{FuzzEvent, FuzzFinding, FuzzPosition};
+use super::fault::Fault;
+use super::target::{HANG_TIMEOUT, Target, group};
+use super::triage::{Timeouts, bisect, is_independent, reduce, reproduce};
 
-/// Conversations of one process.
-const LIFE: usize = 500;
-/// For how long it lives at the most where conversations are slow.
-const LIFETIME: Duration = Duration::from_secs(10);
-/// Conversations without a volley, after something showed behind one: the first time, and at the most.
-const FIRST_REST: u32 = 8;
-const LONGEST_REST: u32 = 512;
-/// The part of the time in which processes are asked to serve a peer that does everything right.
-const CHECKS: f64 = 0.2;
-/// How often a process that ends is started again if it never is ready.
-const STARTS: u32 = 3;
+/// Most conversations of one process.
+const MAX_CONVERSATIONS: usize = 500;
+/// Longest use of one process.
+const MAX_AGE: Duration = Duration::from_secs(10);
+/// Conversations without a burst after one led to a fault: initially, and at most.
+const MIN_BACKOFF: u32 = 8;
+const MAX_BACKOFF: u32 = 512;
+/// Share of the time that is spent on checks with a conforming peer.
+const CHECK_SHARE: f64 = 0.2;
+/// Failed starts in a row that are tolerated.
+const MAX_FAILED_STARTS: u32 = 3;
 
-/// Has conversations, one after the other.
+/// Executes conversations, one after the other.
 pub(super) struct Worker<'a> {
     shared: &'a Shared,
     number: usize,
     mutator: Mutator,
-    /// What follows conversations of datagrams.
-    volley: Option<Volley>,
-    /// Conversations that no volley follows, since something showed after one: what is known is not to be met
-    /// again and again. And how many it will be the next time.
-    without_volley: [u32; 2],
-    /// How long was spent on checks.
+    /// For bursts, over datagrams.
+    datagrams: Option<DatagramMutator>,
+    /// Conversations left without a burst, and how many the next fault adds: a known fault should not be met again and
+    /// again.
+    backoff: [u32; 2],
+    /// Time spent on checks.
     checking: Duration,
     begun: Instant,
-    /// Whether a scenario passes whatever others were played before it, by its id.
+    /// Whether a scenario passes after all others, by its id.
     independent: BTreeMap<String, bool>,
 }
 
@@ -50,7 +50,7 @@ impl<'a> Worker<'a> {
     pub(super) fn new(shared: &'a Shared, number: usize) -> Self {
         let seed = shared.setup.seed ^ fingerprint(&number.to_string());
         let protocol = shared.setup.protocol;
-        let is_of_datagrams = protocol.transport.is_none();
+        let is_over_datagrams = protocol.transport.is_none();
         Self {
             shared,
             number,
@@ -58,34 +58,34 @@ impl<'a> Worker<'a> {
                 true => Mutator::unstructured(protocol, seed),
                 false => Mutator::new(protocol, seed),
             },
-            volley: is_of_datagrams.then(|| match shared.unstructured {
-                true => Volley::unstructured(protocol, seed),
-                false => Volley::new(protocol, seed),
+            datagrams: is_over_datagrams.then(|| match shared.unstructured {
+                true => DatagramMutator::unstructured(protocol, seed),
+                false => DatagramMutator::new(protocol, seed),
             }),
-            without_volley: [0, FIRST_REST],
+            backoff: [0, MIN_BACKOFF],
             checking: Duration::ZERO,
             begun: Instant::now(),
             independent: BTreeMap::new(),
         }
     }
 
-    /// Works until it is over.
+    /// Fuzzes until the run is over.
     ///
     /// # Errors
-    /// A sentence for people, if the implementation cannot be started or spoken to.
+    /// A message for the user, if the implementation cannot be started or reached.
     pub(super) fn run(mut self) -> Result<(), String> {
         if self.shared.pin {
-            pin(self.number).map_err(|error| format!("it cannot be pinned: {error}"))?;
+            pin(self.number).map_err(|error| format!("the worker cannot be pinned: {error}"))?;
         }
         let mut failed = 0;
         while !self.shared.is_over() {
-            let Some((group, first)) = self.begin_with() else {
+            let Some((group, first)) = self.choose_group() else {
                 return Ok(());
             };
             let needs = first.scenario().asked_of(&self.shared.setup.iut).iut;
-            let life = match Life::begin(&self.shared.setup, &needs) {
-                Ok(life) => life,
-                Err(_) if failed < STARTS => {
+            let target = match Target::start(&self.shared.setup, &needs) {
+                Ok(target) => target,
+                Err(_) if failed < MAX_FAILED_STARTS => {
                     failed += 1;
                     continue;
                 }
@@ -93,117 +93,117 @@ impl<'a> Worker<'a> {
             };
             failed = 0;
             self.shared.starts.fetch_add(1, Ordering::Relaxed);
-            self.live(life, &group, first)?;
+            self.fuzz(target, &group, first)?;
         }
         Ok(())
     }
 
-    /// The group whose turn it is, and its first conversation: one that was not had yet, if there is any.
-    fn begin_with(&mut self) -> Option<(String, Arc<Conversation>)> {
-        let mut grown = self.shared.grown();
-        let waiting = grown.pending.iter().filter(|(_, all)| !all.is_empty());
+    /// A group, and the first conversation for a process: one that was not executed yet, if there is any.
+    fn choose_group(&mut self) -> Option<(String, Arc<Conversation>)> {
+        let mut pool = self.shared.pool();
+        let waiting = pool.pending.iter().filter(|(_, all)| !all.is_empty());
         let waiting: Vec<_> = waiting.map(|(group, _)| group.clone()).collect();
         let mut groups = match waiting.is_empty() {
-            true => grown.corpus.groups(),
+            true => pool.corpus.groups(),
             false => waiting,
         };
         if groups.is_empty() {
             return None;
         }
         let group = groups.swap_remove(self.mutator.below(groups.len()));
-        let pending = grown
-            .pending
-            .get_mut(&group)
-            .and_then(|all| all.pop_front());
-        let first = pending.or_else(|| grown.corpus.choose(&group, &mut self.mutator))?;
+        let pending = pool.pending.get_mut(&group).and_then(|all| all.pop_front());
+        let first = pending.or_else(|| pool.corpus.choose(&group, &mut self.mutator))?;
         Some((group, first))
     }
 
-    /// What is to be said next.
+    /// The next conversation.
     fn next(&mut self, group: &str) -> Option<Arc<Conversation>> {
         let (from, other) = {
-            let mut grown = self.shared.grown();
-            let pending = grown.pending.get_mut(group).and_then(|all| all.pop_front());
+            let mut pool = self.shared.pool();
+            let pending = pool.pending.get_mut(group).and_then(|all| all.pop_front());
             if pending.is_some() {
                 return pending;
             }
-            let from = grown.corpus.choose(group, &mut self.mutator)?;
-            (from, grown.corpus.choose(group, &mut self.mutator)?)
+            let from = pool.corpus.choose(group, &mut self.mutator)?;
+            (from, pool.corpus.choose(group, &mut self.mutator)?)
         };
-        Some(self.mutator.grown(&from, &other).map_or(from, Arc::new))
+        Some(self.mutator.mutate(&from, &other).map_or(from, Arc::new))
     }
 
-    /// Has conversations with one process.
-    fn live(
+    /// Executes conversations with one process.
+    fn fuzz(
         &mut self,
-        mut life: Life<'a>,
+        mut target: Target<'a>,
         group: &str,
         first: Arc<Conversation>,
     ) -> Result<(), String> {
-        let (born, mut history) = (Instant::now(), Vec::new());
-        let hangs_after = self.hangs_after();
+        let (started, mut history) = (Instant::now(), Vec::new());
+        let hang_timeout = self.hang_timeout();
         let mut next = Some(first);
         while let Some(conversation) = next {
             history.push(Arc::clone(&conversation));
-            let [rest, _] = &mut self.without_volley;
-            let volley = self.volley.as_mut().filter(|_| *rest == 0);
-            *rest = rest.saturating_sub(1);
-            let had = life.have(&conversation, None, hangs_after, volley)?;
+            let [left, _] = &mut self.backoff;
+            let datagrams = self.datagrams.as_mut().filter(|_| *left == 0);
+            *left = left.saturating_sub(1);
+            let execution = target.execute(&conversation, None, hang_timeout, datagrams)?;
             self.shared
                 .datagrams
-                .fetch_add(had.datagrams, Ordering::Relaxed);
+                .fetch_add(execution.datagrams, Ordering::Relaxed);
             self.shared.inputs.fetch_add(1, Ordering::Relaxed);
             {
-                let mut grown = self.shared.grown();
+                let mut pool = self.shared.pool();
                 let mut is_new = false;
-                for behaviour in had.behaviours {
-                    is_new |= grown.corpus.is_new(behaviour);
+                for behaviour in execution.behaviours {
+                    is_new |= pool.corpus.add_behaviour(behaviour);
                 }
-                if is_new && had.sign.is_none() {
-                    grown.keep(group, &conversation);
+                if is_new && execution.fault.is_none() {
+                    pool.keep(group, &conversation);
                 }
             }
-            if let Some(sign) = had.sign {
-                life.end();
-                if let (Some(last), Some(followed)) = (history.last_mut(), had.followed) {
-                    *last = Arc::new(followed);
-                    let [rest, next] = &mut self.without_volley;
-                    (*rest, *next) = (*next, (*next * 2).min(LONGEST_REST));
+            if let Some(fault) = execution.fault {
+                target.stop();
+                if let (Some(last), Some(with_burst)) = (history.last_mut(), execution.with_burst) {
+                    *last = Arc::new(with_burst);
+                    let [left, next] = &mut self.backoff;
+                    (*left, *next) = (*next, (*next * 2).min(MAX_BACKOFF));
                 }
-                return self.suspect(sign, &history, None);
+                return self.triage(fault, &history, None);
             }
-            let is_old = history.len() >= LIFE || born.elapsed() >= LIFETIME;
+            let is_old = history.len() >= MAX_CONVERSATIONS || started.elapsed() >= MAX_AGE;
             if is_old || self.shared.is_over() {
                 break;
             }
             next = self.next(group);
         }
-        let sign = match life.lives(hangs_after).or_else(|| life.memory()) {
-            Some(sign) => Some((sign, None)),
-            None => self.check(&mut life, group)?,
+        let fault = match target
+            .check_liveness(hang_timeout)
+            .or_else(|| target.check_memory())
+        {
+            Some(fault) => Some((fault, None)),
+            None => self.check(&mut target, group)?,
         };
-        life.end();
-        match sign {
-            Some((sign, then)) => self.suspect(sign, &history, then.as_ref()),
+        target.stop();
+        match fault {
+            Some((fault, then)) => self.triage(fault, &history, then.as_ref()),
             None => Ok(()),
         }
     }
 
-    /// How long an answer is waited for: not again and again for what is known.
-    fn hangs_after(&self) -> Duration {
-        match self.shared.found().causes.contains(Sign::HANG) {
-            true => HANGS_AFTER / 6,
-            false => HANGS_AFTER,
+    /// Time without a response that is a hang: shorter once one is known.
+    fn hang_timeout(&self) -> Duration {
+        match self.shared.findings().causes.contains(Fault::HANG) {
+            true => HANG_TIMEOUT / 6,
+            false => HANG_TIMEOUT,
         }
     }
 
-    /// Lets somebody who does everything right speak with a process, if there is time for it.
+    /// Plays a scenario with a process that was fuzzed, within the share of time for checks.
     fn check(
         &mut self,
-        life: &mut Life<'a>,
+        target: &mut Target<'a>,
         group: &str,
-    ) -> Result<Option<(Sign, Option<Scenario>)>, String> {
-        let spent = self.checking.as_secs_f64() > CHECKS * self.begun.elapsed().as_secs_f64();
+    ) -> Result<Option<(Fault, Option<Scenario>)>, String> {
+        let spent = self.checking.as_secs_f64() > CHECK_SHARE * self.begun.elapsed().as_secs_f64();
         let candidates = self.shared.healthy.get(group).filter(|all| !all.is_empty());
         let Some(candidates) = candidates
             .filter(|_| !spent && !self.shared.setup.is_client() && !self.shared.is_late())
@@ -225,102 +225,104 @@ impl<'a> Worker<'a> {
             self.independent.insert(scenario.id.clone(), independent);
         }
         let independent = independent.unwrap_or_default();
-        let sign = match independent {
-            true => life.spoilt(&scenario, self.shared.setup.busy())?,
+        let fault = match independent {
+            true => target.check_service(&scenario, self.shared.setup.recovery_time())?,
             false => None,
         };
         self.shared
             .checks
             .fetch_add(u64::from(independent), Ordering::Relaxed);
         self.checking += begun.elapsed();
-        Ok(sign.map(|sign| (sign, Some(scenario))))
+        Ok(fault.map(|fault| (fault, Some(scenario))))
     }
 
-    /// Something showed after the last of these conversations, and perhaps only when somebody played `then`.
-    fn suspect(
+    /// Reproduces, reduces and writes a fault that was observed after the last conversation of `history`, and after `then`
+    /// if there is one.
+    fn triage(
         &self,
-        sign: Sign,
+        fault: Fault,
         history: &[Arc<Conversation>],
         then: Option<&Scenario>,
     ) -> Result<(), String> {
         let setup = &self.shared.setup;
-        let last = history.last().map(|last| last.last_said(setup.protocol));
-        let cause = sign.cause(last.as_deref().unwrap_or_default());
-        if setup.is_stopped() || !self.shared.found().causes.insert(cause.clone()) {
+        let last = history.last().map(|last| last.last_frame(setup.protocol));
+        let cause = fault.cause(last.as_deref().unwrap_or_default());
+        if setup.is_stopped() || !self.shared.findings().causes.insert(cause.clone()) {
             return Ok(());
         }
-        let when = self.shared.moment();
-        let suspicion = sign.clone();
-        self.shared.tell(FuzzEvent::FuzzSuspicion {
-            sign: suspicion,
-            when,
+        let position = self.shared.position();
+        self.shared.emit(FuzzEvent::FuzzSuspicion {
+            fault: fault.clone(),
+            position,
         });
-        if sign.is_in_peace() && self.ends_in_peace(history)? {
+        if fault.is_normal_exit() && self.exits_after_one_peer(history)? {
             return Ok(());
         }
         let history = match setup.is_client() {
             true => &history[history.len().saturating_sub(1)..],
             false => history,
         };
-        let shown = culprits(setup, history, sign.kind(), then)?;
-        let small = match shown.as_slice() {
-            [one] => vec![reduced(setup, Arc::clone(one), sign.kind(), then)],
-            _ => shown,
+        let culprits = bisect(setup, history, fault.kind(), then)?;
+        let reduced = match culprits.as_slice() {
+            [one] => vec![reduce(setup, Arc::clone(one), fault.kind(), then)],
+            _ => culprits,
         };
-        let confirmed = !small.is_empty();
-        if !confirmed && !matches!(sign, Sign::Ended { .. } | Sign::Complained { .. }) {
-            let mut found = self.shared.found();
-            // It may show again, by another conversation.
-            found.causes.remove(&cause);
-            found.notes.insert(format!(
-                "seen once and not again with a fresh process: {sign}"
-            ));
+        let confirmed = !reduced.is_empty();
+        if !confirmed && !matches!(fault, Fault::Exit { .. } | Fault::Report { .. }) {
+            let mut findings = self.shared.findings();
+            // Another conversation may reproduce it.
+            findings.causes.remove(&cause);
+            findings
+                .notes
+                .insert(format!("not reproduced with a fresh process: {fault}"));
             return Ok(());
         }
-        // What many conversations lead to may be one thing once they are small.
-        let last = small.last().map(|last| last.last_said(setup.protocol));
-        let small_cause = sign.cause(last.as_deref().unwrap_or_default());
-        if confirmed && small_cause != cause && !self.shared.found().causes.insert(small_cause) {
+        // Different conversations may have one cause once they are reduced.
+        let last = reduced.last().map(|last| last.last_frame(setup.protocol));
+        let reduced_cause = fault.cause(last.as_deref().unwrap_or_default());
+        if confirmed
+            && reduced_cause != cause
+            && !self.shared.findings().causes.insert(reduced_cause)
+        {
             return Ok(());
         }
-        let told = match confirmed {
-            true => &small[..],
+        let shown = match confirmed {
+            true => &reduced[..],
             false => &history[history.len().saturating_sub(1)..],
         };
-        let finding = self.written(sign, told, then, confirmed, when)?;
-        self.shared.found().findings += 1;
-        self.shared.tell(FuzzEvent::FuzzFinding(Box::new(finding)));
+        let finding = self.write(fault, shown, then, confirmed, position)?;
+        self.shared.findings().count += 1;
+        self.shared.emit(FuzzEvent::FuzzFinding(Box::new(finding)));
         Ok(())
     }
 
-    /// Whether the implementation ends so after a conversation that nobody has changed, too: it may be made for
-    /// one peer in its life.
-    fn ends_in_peace(&self, history: &[Arc<Conversation>]) -> Result<bool, String> {
+    /// Whether the implementation exits after unmutated conversations, too: it may serve one peer only.
+    fn exits_after_one_peer(&self, history: &[Arc<Conversation>]) -> Result<bool, String> {
         let setup = &self.shared.setup;
         let needs = history
             .last()
             .map(|last| group(&last.scenario().asked_of(&setup.iut).iut));
         let seeds = needs.and_then(|needs| self.shared.seeds.get(&needs));
         let seeds = seeds.map_or(&[][..], Vec::as_slice);
-        let sign = trial(setup, seeds, None, Patience::SHORT, None)?;
-        Ok(sign.is_some_and(|sign| sign.is_in_peace()))
+        let fault = reproduce(setup, seeds, None, Timeouts::SHORT, None)?;
+        Ok(fault.is_some_and(|fault| fault.is_normal_exit()))
     }
 
-    /// Writes conversations that show something, and what goes over the wire in the last.
-    fn written(
+    /// Writes the conversations of a finding, and a capture of the last.
+    fn write(
         &self,
-        sign: Sign,
+        fault: Fault,
         conversations: &[Arc<Conversation>],
         then: Option<&Scenario>,
         confirmed: bool,
-        when: FuzzMoment,
+        position: FuzzPosition,
     ) -> Result<FuzzFinding, String> {
-        let folder = &self.shared.findings;
+        let folder = &self.shared.findings_folder;
         let unwritten =
             |error: std::io::Error| format!("{} cannot be written: {error}", folder.display());
         fs::create_dir_all(folder).map_err(unwritten)?;
         let texts: Vec<_> = conversations.iter().map(|one| one.text()).collect();
-        let stem = format!("{}-{:016x}", sign.kind(), fingerprint(&texts.concat()));
+        let stem = format!("{}-{:016x}", fault.kind(), fingerprint(&texts.concat()));
         let mut files = Vec::new();
         let mut steps = Vec::new();
         for (n, conversation) in conversations.iter().enumerate() {
@@ -328,38 +330,38 @@ impl<'a> Worker<'a> {
                 1 => stem.clone(),
                 _ => format!("{stem}-{}", n + 1),
             };
-            let title = format!("It outlives what it is told (it did not: {})", sign.kind());
-            let named = conversation.called(&name, &title);
-            let named = named.map_err(|problems| problems.render(false))?;
+            let title = format!("It survives every input (it did not: {})", fault.kind());
+            let renamed = conversation.renamed(&name, &title);
+            let renamed = renamed.map_err(|problems| problems.render(false))?;
             let path = folder.join(format!("{name}.json"));
-            fs::write(&path, &named.text).map_err(unwritten)?;
-            steps = in_words(&named.scenario);
+            fs::write(&path, &renamed.text).map_err(unwritten)?;
+            steps = step_lines(&renamed.scenario);
             files.push(path);
         }
-        let capture = self.captured(&folder.join(format!("{stem}.pcapng")), conversations, then);
+        let capture = self.record(&folder.join(format!("{stem}.pcapng")), conversations, then);
         Ok(FuzzFinding {
-            sign,
+            fault,
             confirmed,
             files,
             capture,
-            when,
+            position,
             steps,
         })
     }
 
-    /// Has them once more, and records the last.
-    fn captured(
+    /// Executes conversations again, and records the last.
+    fn record(
         &self,
         path: &Path,
         conversations: &[Arc<Conversation>],
         then: Option<&Scenario>,
     ) -> Option<PathBuf> {
         let setup = &self.shared.setup;
-        let played = trial(
+        let played = reproduce(
             setup,
             conversations,
             then,
-            Patience::long(setup),
+            Timeouts::long(setup),
             Some(path),
         );
         if let Err(why) = played {
@@ -369,7 +371,7 @@ impl<'a> Worker<'a> {
     }
 }
 
-/// Keeps this thread, and what it starts, on one of the processors that it may use.
+/// Pins this thread, and processes that it starts, to one of the permitted processors.
 fn pin(number: usize) -> nix::Result<()> {
     let own = Pid::from_raw(0);
     let permitted = sched_getaffinity(own)?;
@@ -383,8 +385,8 @@ fn pin(number: usize) -> nix::Result<()> {
     sched_setaffinity(own, &one)
 }
 
-/// A scenario's steps, a line each.
-fn in_words(scenario: &Scenario) -> Vec<String> {
+/// The steps of a scenario, one per line.
+fn step_lines(scenario: &Scenario) -> Vec<String> {
     let lines = scenario.in_words().into_iter();
     lines
         .map(|line| {

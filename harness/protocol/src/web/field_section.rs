@@ -10,7 +10,8 @@ pub type Field = (String, String);
 const PREFIX: [u8; 2] = [0, 0];
 
 /// The section with these fields, in this order.
-pub(crate) fn encode(fields: &[Field]) -> Vec<u8> {
+#[must_use]
+pub fn encode(fields: &[Field]) -> Vec<u8> {
     let fields = fields.iter().map(|(name, value)| (name, value));
     Encoder::encode(fields).into_vec()
 }

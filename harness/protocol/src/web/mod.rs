@@ -27,7 +27,7 @@ use shakedown_wire::Writer;
 pub use capsule::{CapsuleReader, CapsuleType, SessionClose};
 pub use code::{SESSION_CODES, WebCode, from_http3, to_http3};
 pub use endpoint::{Refusal, Web, WebEvent};
-pub use field_section::Field;
+pub use field_section::{Field, encode as encode_fields};
 pub(crate) use message::get;
 pub use reader::{Item, StreamReader};
 pub use settings::{Setting, Settings};

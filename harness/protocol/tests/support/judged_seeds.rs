@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use shakedown_protocol::mediastream::PROTOCOL;
 use shakedown_protocol::mediastream::fuzz::{Event, FuzzInput};
 
 use crate::seeds::Seeds;
@@ -247,7 +248,8 @@ pub(crate) fn responder() -> Seeds {
     responder
 }
 
-/// Every vector of a form in the middle of a session: its mode, the options, and how it begins.
+/// Every vector of a form in the middle of a session: its mode, the options, and how it begins. And one valid
+/// vector of the form after each part of the beginning.
 fn add_vectors(
     seeds: &mut Seeds,
     sessions: [(&str, u8, Vec<Event<'static>>); 3],
@@ -265,6 +267,16 @@ fn add_vectors(
                 events: [begin, arrive.as_slice(), end].concat(),
             };
             seeds.insert(format!("{mode}-vectors-{form}"), plan.write());
+            let is_valid = |payload| matches!(PROTOCOL.vocabulary.decode(payload), Ok(Some(_)));
+            let valid = datagrams.iter().find(|payload| is_valid(payload));
+            let valid = valid.map(|payload| Event::Datagram { peer: 0, payload });
+            for before in 0..begin.len() {
+                let plan = FuzzInput {
+                    options: *options,
+                    events: [&begin[..before], valid.as_slice(), end].concat(),
+                };
+                seeds.insert(format!("{mode}-{form}-after-{before}"), plan.write());
+            }
         }
     }
 }

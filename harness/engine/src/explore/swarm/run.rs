@@ -41,6 +41,8 @@ pub(crate) struct VirtualRun {
     datagrams: u64,
     violations: Vec<Violation>,
     log: Log,
+    #[cfg(feature = "fuzz")]
+    states: crate::fuzz::states::States,
 }
 
 /// Where a datagram comes from and goes to.
@@ -111,6 +113,8 @@ impl VirtualRun {
             datagrams: 0,
             violations: Vec::new(),
             log: Log::new(protocol, kept),
+            #[cfg(feature = "fuzz")]
+            states: crate::fuzz::states::States::default(),
         })
     }
 
@@ -204,6 +208,8 @@ impl VirtualRun {
         if let Some(facts) = &mut self.facts {
             facts.delivered(node.role, payload);
         }
+        #[cfg(feature = "fuzz")]
+        self.states.input(place, node.role, from, payload);
         self.sees(place, from, own, payload)?;
         self.nodes[place].receive(now, socket, from, payload);
         self.execute_outputs(place)
@@ -247,6 +253,8 @@ impl VirtualRun {
                 } => {
                     let entry = LogEntry::State { from, to, why };
                     self.log.note(now, node.role, &node.name, entry);
+                    #[cfg(feature = "fuzz")]
+                    self.states.transition(place, peer, to);
                     if let Some(facts) = &mut self.facts {
                         facts.changes(now, node.role, peer, from, to);
                     }

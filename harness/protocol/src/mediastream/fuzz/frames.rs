@@ -9,8 +9,8 @@ use crate::mediastream::{Grammar, PROTOCOL, Rejection};
 pub(super) fn decode(grammar: Grammar, datagram: &[u8]) {
     match grammar.classify(datagram) {
         Ok(frame) => {
+            // That words for it give the same bytes is the round trip's to check: it takes ten times as long.
             assert_eq!(frame.to_vec(), datagram);
-            assert_described(&frame, datagram);
         }
         Err(Rejection::Empty) => assert!(datagram.is_empty()),
         Err(Rejection::Oversized { length }) => {
