@@ -150,6 +150,8 @@ macro_rules! with_start3 {
         ErrorIgnored = "MS-S-16": "an ERROR ends nothing" => Taken(ERROR, |it| it.lose()),
         ErrorOfAnyNonce = "MS-S-16/nonce": "an ERROR with other nonces ends the session"
             => Taken(ERROR, |it| it.take_as(|its, own| if its.stream_id == own.stream_id { own } else { its })),
+        ErrorOfStream0 = "MS-S-16/stream-0" Responder: "an ERROR for StreamId 0 ends the session"
+            => Taken(ERROR, |it| it.take_as(|its, own| if its.stream_id == 0 { own } else { its })),
         ErrorFallsBack = "MS-S-16/fallback" Initiator: "after an ERROR it falls back to the START token, where fallback is on",
         ErrorOfAnySender = "MS-S-16/sender": "an ERROR with another SenderNonce ends the session"
             => Taken(ERROR, |it| it.take_as(|its, own| if its.stream_id == own.stream_id && its.nonce == own.nonce { own } else { its })),

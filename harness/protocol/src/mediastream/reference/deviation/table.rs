@@ -110,6 +110,7 @@ with_start3! {
         => Taken(HANDSHAKE, |it| if !matches!(it.flag(), flag::SYN | flag::START) && it.byte(26) == 0 { it.edit(26, |_| 1) }),
     MalformedEnds = "MS-W-17": "a malformed datagram ends the session"
         => Taken(ANY, |it| it.end_if(it.is_malformed())),
+    ManyEnd = "MS-W-17/many" Responder: "the fifty-first datagram that is none ends the session",
     UploadEnds = "MS-W-17/upload" Initiator: "an unknown datagram from the server ends an upload"
         => Taken(ANY, |it| it.end_if(it.known.uploads && it.is_unknown())),
     UploadAnew = "MS-W-17/anew" Initiator: "the answer to JOIN begins an upload anew when it comes again",

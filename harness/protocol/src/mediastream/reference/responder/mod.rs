@@ -85,6 +85,9 @@ impl Responder {
             Err(rejection) => {
                 self.counters.rejected(&rejection); // MS-W-17, MS-H-20, MS-L-06
                 self.on_malformed(now, from, payload, &rejection);
+                if self.settings.lacks(Deviation::ManyEnd) && self.counters.validation_errors.values().sum::<u64>() > 50 {
+                    self.close(from, "too many", &failed("twin", "too many"));
+                }
             }
             Ok(Frame::StartToken) => self.on_start(now, from),
             Ok(Frame::Syn(syn)) => self.on_syn(now, from, &syn),
