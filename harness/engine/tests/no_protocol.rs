@@ -87,13 +87,12 @@ fn words_of_protocols(line: &str) -> Vec<&'static str> {
     found
 }
 
-/// Excepted are the REPL of `proton`, the flags of exploration, which know options of one protocol, and what
-/// only tests of `net` have.
+/// Excepted are the REPL of `proton` and the flags of exploration, which know options of one protocol.
 #[rstest]
 #[case("carrier", &[])]
 #[case("capture", &[])]
 #[case("engine", &[])]
-#[case("net", &["quic"])]
+#[case("net", &[])]
 #[case("report", &[])]
 #[case("cli", &["commands/repl", "commands/explore"])]
 fn a_crate_names_no_protocol_no_frame_and_no_requirement(
