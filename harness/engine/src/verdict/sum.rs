@@ -107,6 +107,7 @@ impl Evidence<'_> {
             verdict = verdict.max(Verdict::Inconclusive);
             reasons.push(format!("the capture is not whole: {damage}"));
         }
+        let mut advice = Vec::new();
         for finding in findings {
             let weight = weight(finding);
             let is_own = self.scenario.requirements.contains(&finding.requirement);
@@ -119,10 +120,14 @@ impl Evidence<'_> {
                 }
                 None if finding.advisory => {
                     let (id, level) = (&finding.requirement, &finding.level);
-                    reasons.push(format!("{id} was not kept, which a {level} allows"));
+                    advice.push(format!("{id} was not kept, which a {level} allows"));
                 }
                 None => {}
             }
+        }
+        // It explains nothing worse.
+        if verdict <= Verdict::NotObserved {
+            reasons.extend(advice);
         }
         let mut told = Vec::new();
         reasons.retain(|reason| {

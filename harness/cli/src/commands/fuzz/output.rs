@@ -6,9 +6,9 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anstream::{eprint, stdout};
-use shakedown_net::fuzz::{FuzzCounts, FuzzEvent, FuzzFinding, FuzzSummary, Fault};
+use shakedown_net::fuzz::{Fault, FuzzCounts, FuzzEvent, FuzzFinding, FuzzSummary};
 use shakedown_report::text::{clean_line, count};
-use shakedown_report::{ReportedFault, FuzzPage};
+use shakedown_report::{FuzzPage, ReportedFault};
 
 use crate::exit::{Failure, usage};
 use crate::logging::Global;
@@ -69,7 +69,10 @@ impl FuzzOutput {
                 let scenarios = count(*scenarios as u64, "scenario");
                 let corpus = match resumed {
                     0 => String::new(),
-                    resumed => format!(" and {} of the corpus", count(*resumed as u64, "conversation")),
+                    resumed => format!(
+                        " and {} of the corpus",
+                        count(*resumed as u64, "conversation")
+                    ),
                 };
                 let workers = count(*jobs as u64, "worker");
                 self.header = format!(
@@ -136,8 +139,12 @@ impl FuzzOutput {
         if let Some(capture) = &finding.capture {
             let _ = write!(text, "\n  capture  {}", capture.display());
         }
-        let _ = write!(text, "
-  replay   {}", self.replay_command(finding));
+        let _ = write!(
+            text,
+            "
+  replay   {}",
+            self.replay_command(finding)
+        );
         text
     }
 

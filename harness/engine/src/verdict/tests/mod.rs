@@ -381,6 +381,18 @@ fn advice_of_the_monitor_on_what_a_scenario_is_not_about_leaves_it_a_pass() {
 }
 
 #[test]
+fn advice_is_no_reason_of_a_failure_beside_it() {
+    let mut case = Case::passed();
+    case.level = Level::Must;
+    case.observations.push(found("MS-D-06", 3, Some(5)));
+    let reason = case.composed().verdict.reason.unwrap();
+    assert_eq!(reason, "MS-D-06 was not kept, which a SHOULD allows");
+    case.observations.push(found("MS-H-18", 4, None));
+    assert_eq!(case.verdict(), Verdict::Fail);
+    assert_eq!(case.composed().verdict.reason, None);
+}
+
+#[test]
 fn a_should_counts_unless_only_must_is_asked_for() {
     let mut case = Case::failed("MS-H-22");
     assert_eq!(case.verdict(), Verdict::Fail);

@@ -85,7 +85,9 @@ impl Responder {
             Err(rejection) => {
                 self.counters.rejected(&rejection); // MS-W-17, MS-H-20, MS-L-06
                 self.on_malformed(now, from, payload, &rejection);
-                if self.settings.lacks(Deviation::ManyEnd) && self.counters.validation_errors.values().sum::<u64>() > 50 {
+                if self.settings.lacks(Deviation::ManyEnd)
+                    && self.counters.validation_errors.values().sum::<u64>() > 50
+                {
                     self.close(from, "too many", &failed("twin", "too many"));
                 }
             }
