@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::process::{Ended, Output};
+use crate::process::{Output, ProcessExit};
 
 /// What sanitizers and runtimes print about a fault.
 const REPORTS: [&str; 8] = [
@@ -57,7 +57,7 @@ impl Fault {
     pub(super) const HANG: &'static str = "hang";
 
     /// The exit of a process, with its report.
-    pub(super) fn of_exit(ended: Ended, output: &Output) -> Self {
+    pub(super) fn of_exit(ended: ProcessExit, output: &Output) -> Self {
         Self::Exit {
             status: ended.to_string(),
             success: ended.code == Some(0),
