@@ -1,9 +1,8 @@
 #!/bin/sh
 # Runs each fuzz target for some seconds: fuzz/run.sh SECONDS [TARGET...]
 #
-# Without names all targets run but judged_responder: what it finds of late are verdicts of the monitor on rare
-# conversations of several sessions on one tuple (thirteen of late), and it has yet to run clean for minutes.
-# Run it by name when working on the monitor.
+# Without names all targets run but judged_responder: on rare conversations of several sessions on one tuple it still
+# finds something after some ten thousand runs, in a machine or in the monitor, and it has yet to run clean for minutes.
 # JOBS targets run at the same time, 1 by default. Without a nightly toolchain it says so and ends well.
 # FUZZ_SEED, if it is set, makes a run draw the same each time.
 # Inputs that are found go to fuzz/corpus/TARGET (or FUZZ_CORPUS/TARGET, a folder that several machines may

@@ -113,6 +113,12 @@ fn seeds_are_sessions_of_the_reference_with_peers() {
     ]);
     let mut of_clients = vec![
         ("talk", session.clone()),
+        (
+            "largest-id",
+            session
+                .clone()
+                .then(&slowly(&[(StepKind::Sense, 0, 0, &[0xFF; 4])])),
+        ),
         ("slow-commit", session.clone().wait(250_000)),
         (
             "second",
@@ -124,21 +130,21 @@ fn seeds_are_sessions_of_the_reference_with_peers() {
         ),
         ("resets", session.clone().then(&resets).wait(5_000)),
         (
-            "resets-with-more-bytes",
+            "resets-with-another-byte",
             session.clone().then(&slowly(&[
                 (StepKind::Asked, 1, 0, &[]),
                 (StepKind::Opened, 1, 0, &[]),
-                (StepKind::Bytes, 1, 0, &[0xFF, 7, 9]),
+                (StepKind::Bytes, 1, 0, &[0xFF, 7]),
             ])),
         ),
         (
-            "second-breaks-off-while-the-first-asks",
+            "second-ends-a-stream-while-the-first-asks",
             session
                 .clone()
                 .then(&slowly(&[
                     (StepKind::Asked, 1, 0, &[]),
                     (StepKind::Opened, 1, 0, &[]),
-                    (StepKind::Reset, 1, 0, &[7]),
+                    (StepKind::Fin, 1, 0, &[]),
                     (StepKind::Sense, 0, 0, &[]),
                 ]))
                 .wait(310_000),

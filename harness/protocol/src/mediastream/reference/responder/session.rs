@@ -75,8 +75,8 @@ pub(super) struct Stream {
 /// What went to a tuple before its confirmation (MS-H-22).
 #[derive(Debug, Clone, Copy, Hash)]
 pub(super) struct Unconfirmed {
-    /// When the first of it did.
-    since: Duration,
+    /// When the last of it did: no 10 s may have more, and not only those that begin with the first of it.
+    last: Duration,
     bytes: u64,
 }
 
@@ -93,14 +93,14 @@ impl Handshake {
 impl Unconfirmed {
     pub(super) const fn new(now: Duration) -> Self {
         Self {
-            since: now,
+            last: now,
             bytes: 0,
         }
     }
 
     /// Whether it counts no more.
     pub(super) fn is_past(&self, now: Duration) -> bool {
-        now >= self.since.saturating_add(UNCONFIRMED_PERIOD)
+        now >= self.last.saturating_add(UNCONFIRMED_PERIOD)
     }
 }
 
@@ -194,6 +194,7 @@ impl Session {
         let stream = self.stream.as_mut()?;
         let number = stream.schedule.take(now)?;
         if is_half_open {
+            stream.unconfirmed.last = now;
             stream.unconfirmed.bytes += self.media.frame_bytes();
         }
         Some(number)

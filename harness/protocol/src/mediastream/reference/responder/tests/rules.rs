@@ -140,8 +140,37 @@ fn other_wishes_buy_no_more_media_for_10_s() {
     fixture.pass(millis(4_000));
     assert_eq!(fixture.state(peer(A)), "Listen");
     assert_eq!(ask(&mut fixture, "three"), 65_000);
-    fixture.pass(millis(4_000));
+    fixture.pass(millis(5_000));
     assert_eq!(ask(&mut fixture, "four"), 65_000 + 50_000);
+}
+
+#[test]
+fn any_10_s_have_64_kib_of_unconfirmed_media_at_most() {
+    let options = ["optimistic_start", "allow_legacy_start"];
+    let mut fixture = Fixture::new("3way", &options, &[]);
+    let mut unconfirmed: Vec<(Duration, u64)> = Vec::new();
+    for (ask, confirms, wait) in [
+        (syn("one"), false, 340),
+        (START_TOKEN.to_vec(), true, 5_300),
+        (syn("two"), false, 4_400),
+        (syn("three"), false, 1_000),
+    ] {
+        fixture.receive(peer(A), &ask);
+        for _ in 0..wait / 20 {
+            let sent = fixture.pass(millis(20));
+            let data = sent
+                .iter()
+                .filter(|(_, datagram)| !confirms && decoded(datagram).name() == "data");
+            let bytes = data.map(|(_, datagram)| datagram.len() as u64).sum();
+            unconfirmed.push((fixture.now, bytes));
+        }
+    }
+    for (begin, _) in &unconfirmed {
+        let period = *begin..*begin + Duration::from_secs(10);
+        let within = unconfirmed.iter().filter(|(at, _)| period.contains(at));
+        let media: u64 = within.map(|(_, bytes)| bytes).sum();
+        assert!(media <= UNCONFIRMED_BYTES, "{media} from {begin:?}"); // MS-H-22
+    }
 }
 
 #[test]
