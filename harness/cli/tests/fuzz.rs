@@ -404,3 +404,19 @@ fn a_description_without_start_is_refused() {
             .is_some_and(|message| message.contains("[start]"))
     );
 }
+
+/// A client that exits at once, and no time at all.
+#[test]
+fn a_run_in_which_nothing_was_sent_is_no_success() {
+    let workspace = Workspace::new();
+    let iut = workspace.write(
+        "iut.toml",
+        "name = \"x\"\nprotocol = \"mediastream\"\nrole = \"initiator\"\nmodes = [\"3way\"]\n\
+         [start]\ncommand = [\"sh\", \"-c\", \"exit 1\", \"{peer}\"]\n\
+         [stream]\nbits_per_second = 400000\nframes_per_second = 50\nseconds = 2\n",
+    );
+    let run = workspace.fuzz(&iut, &["--inputs", "3"]);
+    assert_eq!(run.exit, Some(2), "{:?}", run.events);
+    let run = workspace.fuzz(&iut, &["--time", "0s"]);
+    assert_eq!(run.exit, Some(2), "{:?}", run.events);
+}

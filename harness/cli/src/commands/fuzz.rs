@@ -160,15 +160,18 @@ impl Args {
             let summary = fuzzing.await;
             summary.map_err(|error| harness(format!("the run failed: {error}")))
         })?;
-        if is_json && summary.exit != 0 {
-            eprintln!("{} {}", error_label(), summary.message);
-        }
-        let known = Exit::ALL
+        match Exit::ALL
             .into_iter()
-            .find(|known| *known as u8 == summary.exit);
-        match known {
+            .find(|known| *known as u8 == summary.exit)
+        {
             Some(Exit::Usage) => Err(usage(summary.message)),
-            known => Ok(known.unwrap_or(Exit::Harness)),
+            Some(Exit::Harness) | None => Err(harness(summary.message)),
+            Some(other) => {
+                if is_json && other != Exit::Success {
+                    eprintln!("{} {}", error_label(), summary.message);
+                }
+                Ok(other)
+            }
         }
     }
 

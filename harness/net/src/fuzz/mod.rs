@@ -294,6 +294,15 @@ async fn run_workers(shared: Arc<Shared>, jobs: usize, stop: watch::Receiver<boo
         (_, some) if some > 0 => (1, format!("{some} found in {inputs} conversations")),
         (Some(why), _) => (3, why.clone()),
         _ if interrupted => (130, format!("interrupted after {inputs} conversations")),
+        _ if inputs == 0 => (
+            2,
+            "no conversation was over in the time that it was given".to_owned(),
+        ),
+        _ if counts.datagrams == 0 => {
+            let why =
+                "nothing was fuzzed: the implementation never sent anything, so it got nothing";
+            (2, why.to_owned())
+        }
         (None, _) => (0, format!("nothing was found in {inputs} conversations")),
     };
     summary(counts, notes, interrupted, result)

@@ -161,7 +161,11 @@ impl FuzzOutput {
     }
 
     fn finished(&self, summary: &FuzzSummary) -> Result<(), Failure> {
-        let mut text = format!("\n{}\n{}", status(&summary.counts), summary.message);
+        let mut text = format!("\n{}", status(&summary.counts));
+        // The caller says errors.
+        if summary.exit < 2 || summary.interrupted {
+            let _ = write!(text, "\n{}", summary.message);
+        }
         for note in &summary.notes {
             let _ = write!(text, "\nnote: {}", clean_line(note));
         }
