@@ -105,7 +105,7 @@ impl Conversation {
             // Closing a connection discards data that was not read yet (RFC 9000, section 10.2).
             let is_wait = |step: &Value| step.get("wait").is_some();
             // No step may follow the exit of a client.
-            let ends = |step: &Value| step.to_string().contains("\"expect_exit\"");
+            let ends = |step: &Value| has_verb(step, "expect_exit");
             if !steps.last().is_some_and(is_wait) && !steps.iter().any(ends) {
                 steps.push(json!({ "wait": { "for": LINGER } }));
             }
@@ -185,5 +185,16 @@ impl Conversation {
         value["id"] = format!("{folder}/{name}").into();
         value["title"] = title.into();
         Loaded::parse(&format!("{name}.json"), &to_text(&value))
+    }
+}
+
+/// Whether a step, or one inside of it, has this verb.
+fn has_verb(step: &Value, verb: &str) -> bool {
+    match step {
+        Value::Object(members) => {
+            members.contains_key(verb) || members.values().any(|it| has_verb(it, verb))
+        }
+        Value::Array(items) => items.iter().any(|it| has_verb(it, verb)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
 }
