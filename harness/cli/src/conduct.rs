@@ -1,6 +1,6 @@
 //! Common parts of commands that run something: reports get its events, until its end or a signal.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anstream::eprintln;
 use shakedown_engine::event::{Event, Summary};
@@ -24,7 +24,7 @@ pub(crate) trait Ending: Send + 'static {
     fn exit(&self) -> (u8, &str);
 
     /// The same for a run that was interrupted twice, which the reports get.
-    fn abandoned(sinks: &mut Sinks) -> Self;
+    fn abandoned(sinks: &mut Sinks, took: Duration) -> Self;
 }
 
 /// Plays, hands every event to the reports, and stops at the first signal. A second one ends the program
@@ -46,6 +46,7 @@ where
         .map_err(|error| harness(format!("the runtime cannot be started: {error}")))?;
     let mut signals =
         signals().map_err(|error| harness(format!("signals cannot be received: {error}")))?;
+    let begun = Instant::now();
     let ended = runtime.block_on(async {
         let (events, mut told) = mpsc::unbounded_channel();
         let (stop, stopped) = watch::channel(false);
@@ -72,7 +73,7 @@ where
             true => running
                 .await
                 .map_err(|error| harness(format!("the run broke: {error}"))),
-            false => Ok(E::abandoned(&mut sinks)),
+            false => Ok(E::abandoned(&mut sinks, begun.elapsed())),
         }
     });
     // Dropping what still runs kills the processes that it started.
@@ -128,7 +129,7 @@ impl Ending for Summary {
         (self.exit, &self.message)
     }
 
-    fn abandoned(sinks: &mut Sinks) -> Self {
+    fn abandoned(sinks: &mut Sinks, took: Duration) -> Self {
         let counts = sinks.record().counts().into_iter();
         let summary = Self {
             counts: counts
@@ -141,7 +142,7 @@ impl Ending for Summary {
             waivers: Vec::new(),
             notes: Vec::new(),
             interrupted: true,
-            seconds: 0.0,
+            seconds: took.as_secs_f64(),
         };
         sinks.event(&Event::RunFinished(summary.clone()));
         summary
@@ -153,7 +154,7 @@ impl Ending for InteropSummary {
         (self.exit, &self.message)
     }
 
-    fn abandoned(sinks: &mut Sinks) -> Self {
+    fn abandoned(sinks: &mut Sinks, took: Duration) -> Self {
         let counts = sinks.record().table.iter().flat_map(|table| table.counts());
         let counts = counts.map(|(standing, count)| (standing.name().to_owned(), count));
         let summary = Self {
@@ -162,7 +163,7 @@ impl Ending for InteropSummary {
             message: String::from("interrupted twice; pairs that were on were not judged"),
             notes: Vec::new(),
             interrupted: true,
-            seconds: 0.0,
+            seconds: took.as_secs_f64(),
         };
         sinks.event(&Event::InteropFinished(summary.clone()));
         summary

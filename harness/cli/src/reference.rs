@@ -5,12 +5,12 @@ use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
-use shakedown_engine::document::requirement_meant;
+use shakedown_engine::document::{did_you_mean, requirement_meant};
 use shakedown_engine::twins::TwinInRole;
 use shakedown_net::KeyLog;
 use shakedown_net::host::{Host, StopSignal};
-use shakedown_protocol::Protocol;
 use shakedown_protocol::requirement::Role;
+use shakedown_protocol::{PROTOCOLS, Protocol, protocol};
 
 use crate::exit::{Exit, Failure, harness, usage};
 
@@ -93,6 +93,15 @@ pub(crate) async fn resolve(text: &str, port: u16) -> Result<SocketAddr, Failure
     found
         .next()
         .ok_or_else(|| problem("the name has no address"))
+}
+
+/// The protocol with this id.
+pub(crate) fn known_protocol(id: &str) -> Result<&'static Protocol, Failure> {
+    protocol(id).ok_or_else(|| {
+        let known = PROTOCOLS.map(|protocol| protocol.id);
+        let help = did_you_mean(id, known).unwrap_or_default();
+        usage(format!("no protocol is called `{id}`; {help}"))
+    })
 }
 
 /// The name of the faulty twin of a protocol's reference that `--without` names.

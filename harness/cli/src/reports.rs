@@ -93,11 +93,9 @@ impl ReportArgs {
         }
     }
 
-    /// Whether the directory that `--out` names can be taken, as far as shows without taking it.
+    /// Whether the directory of the reports can be taken, as far as shows without taking it.
     pub(crate) fn check(&self) -> Result<(), Failure> {
-        let out = self.out.as_deref();
-        let replaced = out.map(|out| RunDirectory::replaced(out, &self.directory));
-        replaced.transpose().map(drop)
+        RunDirectory::check(self.out.as_deref(), &self.directory)
     }
 
     /// Opens the reports: those of standard output, and those in a directory. Progress is shown on

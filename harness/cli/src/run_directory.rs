@@ -101,7 +101,7 @@ impl RunDirectory {
     }
 
     /// What a run in the directory that `--out` names replaces; it is refused without `--force`.
-    pub(crate) fn replaced(path: &Path, args: &DirectoryArgs) -> Result<Vec<PathBuf>, Failure> {
+    fn replaced(path: &Path, args: &DirectoryArgs) -> Result<Vec<PathBuf>, Failure> {
         let files = REPORT_FILES.iter().chain([&CAPTURES, &FINDINGS]);
         let held = files.map(|name| path.join(name));
         let held: Vec<_> = held.filter(|file| is_kept(file)).collect();
@@ -114,6 +114,22 @@ impl RunDirectory {
                 file.file_name().unwrap_or_default().display()
             ))),
         }
+    }
+
+    /// Whether a run could write there, as far as shows without making the directory.
+    pub(crate) fn check(out: Option<&Path>, args: &DirectoryArgs) -> Result<(), Failure> {
+        let path = out.unwrap_or(Path::new(REPORTS));
+        // It, or the directory that it would be made in.
+        let mut above = path
+            .ancestors()
+            .map(|path| match path.as_os_str().is_empty() {
+                true => Path::new("."),
+                false => path,
+            });
+        let made = above.find(|path| path.symlink_metadata().is_ok());
+        let tried = tempfile::tempdir_in(made.unwrap_or(path));
+        tried.map_err(|error| cannot_use(path, &error))?;
+        out.map_or(Ok(()), |out| Self::replaced(out, args).map(drop))
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -203,13 +219,16 @@ fn begins_with_a_time(name: &str) -> bool {
     shape.eq(*b"00000000T000000Z-")
 }
 
-/// The letters and digits of a name, with hyphens between, for a file's name.
+/// The letters and digits of a name, with hyphens between, for a file's name; only those of ASCII.
 fn slug(name: &str) -> String {
     let words = name.split(|char: char| !char.is_ascii_alphanumeric());
     let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
     let mut slug = words.join("-").to_ascii_lowercase();
     slug.truncate(60);
-    slug
+    match slug.is_empty() {
+        true => String::from("run"),
+        false => slug,
+    }
 }
 
 fn cannot_use(path: &Path, error: &io::Error) -> Failure {
@@ -227,6 +246,7 @@ mod tests {
     fn a_time_and_a_name_are_a_file_name() {
         assert_eq!(compact(SystemTime::UNIX_EPOCH), "19700101T000000Z");
         assert_eq!(slug("acme media-server 2.1/β"), "acme-media-server-2-1");
+        assert_eq!(slug("音声"), "run");
         assert!(begins_with_a_time("19700101T000000Z-acme"));
         assert!(!begins_with_a_time("19700101T000000Z"));
         assert!(!begins_with_a_time("interop"));

@@ -15,7 +15,7 @@ use shakedown_engine::scenario::{Library, LibraryError, Loaded, Selection, Selec
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{PROTOCOLS, Protocol};
 use shakedown_report::Replay;
-use shakedown_report::text::clean_line;
+use shakedown_report::text::{clean_line, count};
 
 use crate::exit::{Failure, harness, usage};
 
@@ -259,12 +259,12 @@ pub(crate) fn wrong_file(problems: &Problems) -> Failure {
 }
 
 fn wrong_files(error: &LibraryError) -> Failure {
-    let count = match error.files.len() + error.others.len() {
-        1 => "1 scenario is invalid".to_owned(),
-        count => format!("{count} scenarios are invalid"),
+    let invalid = match error.files.len() {
+        0 => String::new(),
+        files => format!("{}; ", count(files as u64, "invalid scenario")),
     };
     usage(format!(
-        "{count}; nothing was run\n\n{}",
+        "{invalid}nothing was run\n\n{}",
         error.render(true)
     ))
 }

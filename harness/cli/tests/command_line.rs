@@ -125,7 +125,38 @@ fn a_wrong_name_is_told_with_where_the_right_ones_are() {
         ),
         (
             "run mediastream/3way/respnder",
-            "did you mean `mediastream/3way/responder`?",
+            "did you mean `mediastream/3way/responder`?\n",
+        ),
+        ("list frames --protocol foo", "no protocol is called `foo`"),
+        ("list twins --protocol protn", "did you mean `proton`?"),
+        (
+            "list requirements --protocol foo",
+            "there are `mediastream`",
+        ),
+        (
+            "list protocols --protocol foo",
+            "no protocol is called `foo`",
+        ),
+        ("list descriptions --protocol foo", "no protocol is called"),
+        (
+            "explore mediastream --without MS-X-99",
+            "mediastream has no requirement `MS-X-99`; ",
+        ),
+        (
+            "explore mediastream --without MS-H-15/x",
+            "of this requirement there are MS-H-15, MS-H-15/half, MS-H-15/nul\n",
+        ),
+        ("run --virtual --impair foo", "`rate`, `reorder` and `seed`"),
+        ("run mediastream/3way /proc/1/net", "nothing was run"),
+        ("run --dry-run --out /proc/x", "cannot use /proc/x: "),
+        ("run --dry-run --out /dev/null", "cannot use /dev/null: "),
+        (
+            "init --protocol mediastream --role responder --modes lgacy -- x {address}",
+            "error: mediastream has no mode `lgacy`; did you mean `legacy`?\n",
+        ),
+        (
+            "init --protocol mediastream --role responder --modes legacy -- x",
+            "error: a free port is chosen, but the command does not get it; ",
         ),
         (
             "run --protocol foo",

@@ -117,9 +117,9 @@ fn a_wrong_call_is_refused_with_what_would_be_right() {
         (&["--mode", "4way"][..], "there are legacy, 3way, start3"),
         (
             &["--optimistic"],
-            "optimistic_start means something in mode 3way only",
+            "optimistic_start applies to mode 3way only",
         ),
-        (&["--without", "MS-R-03"], "there are MS-W-01"),
+        (&["--without", "MS-R-03"], "`shakedown list twins` shows"),
         (
             &["--initiator", "", "--responder", "3way"],
             "write a mode, then options",

@@ -447,7 +447,7 @@ fn where_all_have_to_stream_an_end_that_is_demanded_is_not_enough() {
 #[test]
 fn wrong_calls_and_files_say_what_would_be_right() {
     let cases: [(&[&str], &[&str], &str); 6] = [
-        (&[RESPONDER], &[], "nobody is the initiator"),
+        (&[RESPONDER], &[], "no implementation is the initiator"),
         (
             &[RESPONDER, INITIATOR, RESPONDER],
             &[],

@@ -123,10 +123,16 @@ fn a_requirement_of_a_protocol_on_streams_is_explained() {
         "\n  ## 3. Requirements\n",
         "\n  | PR-E-02 | MUST | server | An id not above",
         "\n  one that does not may refuse it in the QUIC handshake.\n",
-        "seed 004",
+        "document 004",
     ] {
         assert!(text.contains(part), "{part:?} is missing in:\n{text}");
     }
+}
+
+#[test]
+fn a_twin_is_explained_by_its_name() {
+    let text = stdout(&["explain", "MS-H-15/half"]);
+    assert!(text.contains("violates MS-H-15)"), "{text}");
 }
 
 #[test]
@@ -145,7 +151,7 @@ fn a_requirement_is_explained_with_its_scenarios() {
         "MS-H-05 (MUST)",
         "answered by a SYN-ACK",
         "wire:",
-        "seed 001",
+        "document 001",
         "why      Silence would be taken for loss",
         "checked  harness/protocol/src/mediastream/monitor/",
         "MS-H-05/rejected",

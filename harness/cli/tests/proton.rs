@@ -180,6 +180,8 @@ fn a_chain_ends_with_the_first_error_unless_it_is_to_go_on() {
     let all = format!("{said}Event acknowledged with ID: 1\nConnection closed.\n");
     assert_eq!(String::from_utf8(output.stdout).unwrap(), all);
     assert_eq!(output.status.code(), Some(1));
+    let output = server.repl_with(&["--keep-going"], "comit 1; exit\n");
+    assert_eq!(output.status.code(), Some(1));
 }
 
 #[test]
@@ -248,7 +250,7 @@ fn connect_asks_and_says_what_it_got() {
     let server = Server::start(&["--profile", "pull"]);
     let output = server.connect(&["--events", "3", "--commits", "2", "--profile", "pull"]);
     let address = &server.address;
-    let said = format!("{address}: acked 3 events, answered 2 commits and sent 1 items\n");
+    let said = format!("{address}: acked 3 events, answered 2 commits and sent 1 item\n");
     assert_eq!(String::from_utf8(output.stdout).unwrap(), said);
     assert_eq!(output.status.code(), Some(0));
     let counters = server.stop();

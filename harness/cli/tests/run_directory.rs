@@ -211,6 +211,30 @@ fn a_dry_run_finds_what_shows_without_traffic() {
     assert_eq!(exit, Some(2), "{said}");
     assert!(said.contains("old holds another run"), "{said}");
 
+    iut("./old", "");
+    let (exit, said, _) = dry(&[]);
+    assert_eq!(exit, Some(2), "{said}");
+    assert!(
+        said.contains("./old cannot be started: it is a folder"),
+        "{said}"
+    );
+    iut("true", "");
+    let (_, _, plan) = dry(&["-v"]);
+    let listed = plan
+        .lines()
+        .filter(|line| line.starts_with("  mediastream/legacy/"));
+    let first = plan.split(' ').nth(4);
+    assert_eq!(
+        first.and_then(|number| number.parse().ok()),
+        Some(listed.count()),
+        "{plan}"
+    );
+    fs::write(at.join("reports"), "").expect("it can be written");
+    let (exit, said, _) = dry(&[]);
+    assert_eq!(exit, Some(2), "{said}");
+    assert!(said.contains("cannot use reports: "), "{said}");
+    fs::remove_file(at.join("reports")).expect("it is there");
+
     let waiver = "[[waive]]\nrequirement = \"MS-L-03\"\nbecause = \"x\"\nuntil = ";
     iut("true", &format!("{waiver}\"2020-01-01\"\n"));
     let (exit, said, _) = dry(&[]);

@@ -309,7 +309,7 @@ fn with_no_mode_given_both_speak_legacy() {
 }
 
 #[rstest]
-#[case::legacy(&["--buffer-period", "200ms"], "did not answer: START was sent 1 times in 200ms")]
+#[case::legacy(&["--buffer-period", "200ms"], "did not answer: the START token was sent once in 200ms; it may speak a handshake: try --mode 3way or start3")]
 #[case::three_way(&["--mode", "3way"], "did not answer: SYN was sent 3 times; it may speak legacy: try --mode legacy or --fallback")]
 #[case::start3(&["--mode", "start3"], "did not answer: START (0x0200) was sent 3 times; it may speak legacy: try --mode legacy or --fallback")]
 fn a_peer_that_does_not_answer_is_a_failure_said_in_a_sentence(
@@ -401,12 +401,12 @@ fn in_start3_an_error_is_told_with_its_meaning_and_the_peers_word() {
 }
 
 #[rstest]
-#[case(&["connect", "mediastream", "127.0.0.1", "--codec-hint", "x"], "means something in mode start3 only")]
+#[case(&["connect", "mediastream", "127.0.0.1", "--codec-hint", "x"], "applies to mode start3 only")]
 #[case(&["connect", "mediastream", "127.0.0.1", "--mode", "4way"], "there are legacy, 3way, start3")]
 #[case(&["connect", "mediastream", "127.0.0.1:http"], "write for example 127.0.0.1:4444")]
 #[case(&["connect", "mediastream", "127.0.0.1", "--buffer-period", "3"], "is no time such as 3s")]
 #[case(&["serve", "mediastream", "--max-datagram", "9"], "is no number from 86 to 65507")]
-#[case(&["serve", "mediastream", "--optimistic-start"], "means something in mode 3way only")]
+#[case(&["serve", "mediastream", "--optimistic-start"], "applies to mode 3way only")]
 #[case(&["serve", "mediastrom"], "a similar subcommand exists: 'mediastream'")]
 fn a_wrong_call_says_what_would_be_right_with_exit_code_2(
     #[case] args: &[&str],

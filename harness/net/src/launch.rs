@@ -156,12 +156,17 @@ const fn hint(ended: &ProcessExit) -> &'static str {
     }
 }
 
-/// A process's output as the end of a message.
+/// Most characters of a process's output in a message.
+const MAX_PRINTED: usize = 1_000;
+
+/// A process's output as the end of a message, or what it printed last.
 #[must_use]
 pub fn printed_output(output: &str) -> String {
-    match output.trim_end() {
-        "" => String::from("it printed nothing"),
-        output => format!("it printed:\n{output}"),
+    let output = output.trim_end();
+    match output.char_indices().rev().nth(MAX_PRINTED) {
+        _ if output.is_empty() => String::from("it printed nothing"),
+        Some((cut, _)) => format!("it printed much; the end of it:\n…{}", &output[cut..]),
+        None => format!("it printed:\n{output}"),
     }
 }
 

@@ -27,9 +27,15 @@ impl Twin {
     pub(crate) fn place(all: &[Self], name: &str) -> Result<usize, String> {
         let place = all.iter().position(|twin| twin.name == name);
         place.ok_or_else(|| {
-            let names: Vec<_> = all.iter().map(|twin| twin.name).collect();
-            let names = names.join(", ");
-            format!("is no behaviour that can be left out; there are {names}")
+            let alike = all
+                .iter()
+                .filter(|twin| twin.requirement() == requirement_of(name));
+            let alike: Vec<_> = alike.map(|twin| twin.name).collect();
+            let hint = match alike.is_empty() {
+                true => String::from("`shakedown list twins` shows what can"),
+                false => format!("of this requirement there are {}", alike.join(", ")),
+            };
+            format!("is no behaviour that can be left out; {hint}")
         })
     }
 }

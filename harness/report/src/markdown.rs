@@ -70,7 +70,7 @@ fn head(record: &Record) -> String {
     };
     let _ = writeln!(
         text,
-        "{counts} of {}; seed {}; packets recorded by {}.",
+        "{counts} of {}; seed {}; capture: {}.",
         count(run.scenarios as u64, "scenario"),
         run.seed,
         escape(&run.capture)

@@ -144,7 +144,7 @@ fn head(record: &Record) -> Markup {
             }
             p {
                 (count(run.scenarios as u64, "scenario")) " selected; seed " (run.seed)
-                "; packets recorded by " (clean_line(&run.capture)) "."
+                "; capture: " (clean_line(&run.capture)) "."
             }
         }
         @for note in notes { p.unsure { (clean_line(note)) } }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use indexmap::IndexMap;
 use serde_json::{Value, json};
 use shakedown_engine::event::FindingEvent;
 use shakedown_protocol::requirement::Level;
@@ -13,8 +14,8 @@ use crate::{Record, requirements};
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
-/// A result for each finding, at its capture; the packet, the time and the scenario are properties. What does not count
-/// is a note, and what is waived is suppressed.
+/// A result for each requirement that was violated in a scenario or capture, at the first finding, whose packet and
+/// time are properties, with the number of findings. What does not count is a note, and what is waived is suppressed.
 pub(crate) fn render(record: &Record) -> String {
     let mut rules: Vec<&str> = record
         .findings
@@ -23,10 +24,9 @@ pub(crate) fn render(record: &Record) -> String {
         .collect();
     rules.sort_unstable();
     rules.dedup();
-    let results: Vec<Value> = record
-        .findings
-        .iter()
-        .map(|finding| result(finding, &rules))
+    let results: Vec<Value> = grouped(record)
+        .into_iter()
+        .map(|(finding, count)| result(finding, count, &rules))
         .collect();
     let sarif = json!({
         "$schema": SCHEMA,
@@ -44,6 +44,17 @@ pub(crate) fn render(record: &Record) -> String {
     format!("{sarif:#}\n")
 }
 
+/// The first of the findings that make one result, and how many they are.
+fn grouped(record: &Record) -> Vec<(&FindingEvent, u64)> {
+    let mut groups: IndexMap<_, (&FindingEvent, u64)> = IndexMap::new();
+    for finding in &record.findings {
+        let at = (&finding.scenario, &finding.capture, &finding.requirement);
+        let key = (at, &finding.waived, finding.advisory);
+        groups.entry(key).or_insert((finding, 0)).1 += 1;
+    }
+    groups.into_values().collect()
+}
+
 fn rule(id: &str) -> Value {
     let found = requirements::find(id);
     let level = match found.map(|found| found.level) {
@@ -58,13 +69,14 @@ fn rule(id: &str) -> Value {
     })
 }
 
-fn result(finding: &FindingEvent, rules: &[&str]) -> Value {
+fn result(finding: &FindingEvent, count: u64, rules: &[&str]) -> Value {
     let mut result = json!({
         "ruleId": clean_line(&finding.requirement),
         "ruleIndex": rules.iter().position(|id| *id == finding.requirement),
         "level": if finding.advisory { "note" } else { "error" },
         "message": { "text": clean_line(&finding.message) },
         "locations": [location(finding)],
+        "occurrenceCount": count,
         "properties": {
             "packet": finding.packet,
             "seconds": finding.time,
@@ -153,6 +165,7 @@ mod tests {
         level: Grade,
         message: Message,
         locations: Vec<Location>,
+        occurrence_count: u64,
         #[serde(default)]
         suppressions: Vec<Suppression>,
         properties: serde_json::Map<String, Value>,
@@ -192,6 +205,17 @@ mod tests {
     }
 
     #[test]
+    fn findings_of_one_requirement_in_one_scenario_are_one_result() {
+        let mut record = fixture::record(fixture::run());
+        let before = read(&record).results.len();
+        let again = record.findings.clone();
+        record.findings.extend(again);
+        let results = read(&record).results;
+        assert_eq!(results.len(), before);
+        assert!(results.iter().all(|result| result.occurrence_count >= 2));
+    }
+
+    #[test]
     fn every_finding_is_a_result_of_its_rule_at_its_capture() {
         for events in [
             fixture::run(),
@@ -211,8 +235,10 @@ mod tests {
                 run.invocations[0].execution_successful,
                 record.is_complete()
             );
-            assert_eq!(run.results.len(), record.findings.len());
-            for (result, finding) in run.results.iter().zip(&record.findings) {
+            let counts = run.results.iter().map(|result| result.occurrence_count);
+            assert_eq!(counts.sum::<u64>(), record.findings.len() as u64);
+            let first = grouped(&record).into_iter();
+            for (result, (finding, _)) in run.results.iter().zip(first) {
                 let rule = &driver.rules[result.rule_index];
                 assert_eq!(rule.id, result.rule_id);
                 assert!(!rule.short_description.text.is_empty() && !result.message.text.is_empty());

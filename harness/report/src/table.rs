@@ -202,8 +202,16 @@ pub(crate) fn demanded(pair: &PairEvent) -> String {
 
 /// What the marks of a table mean, of those that it has.
 pub(crate) fn legend(table: &Table) -> String {
+    let mut because = table.pairs.values().flat_map(|pair| &pair.because);
+    let is_expected = because.any(|because| because.starts_with("--"));
     let meanings = [
-        ("!", "not as the specification demands"),
+        (
+            "!",
+            match is_expected {
+                true => "not as demanded: by the specification, or by --expect streams",
+                false => "not as the specification demands",
+            },
+        ),
         ("?", "not judged"),
         ("~", "the specification leaves it open"),
         ("^", "the losses that were asked for explain it"),

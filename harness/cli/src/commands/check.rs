@@ -163,6 +163,9 @@ pub(super) fn open(path: &Path) -> std::io::Result<Box<dyn Read>> {
     if path == Path::new("-") {
         return Ok(Box::new(std::io::stdin().lock()));
     }
+    if path.is_dir() {
+        return Err(std::io::ErrorKind::IsADirectory.into());
+    }
     let file = File::open(path)?;
     Ok(Box::new(BufReader::with_capacity(BUFFER, file)))
 }

@@ -33,11 +33,11 @@ impl Args {
         });
         for process in &processes {
             print_line(&format!(
-                "ended {process}, which a run that is gone had started"
+                "ended {process}, started by an earlier run"
             ))?;
         }
         if processes.is_empty() && self.after.is_none() {
-            print_line("no run that is gone left anything running")?;
+            print_line("no process of an earlier run is still running")?;
         }
         Ok(Exit::Success)
     }

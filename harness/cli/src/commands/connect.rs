@@ -17,6 +17,7 @@ use crate::reference::{self, print_line, resolve};
 
 #[derive(Debug, clap::Args)]
 #[command(
+    override_usage = "shakedown connect <PROTOCOL> [OPTIONS] <ADDRESS>",
     subcommand_value_name = "PROTOCOL",
     subcommand_help_heading = "Protocols",
     disable_help_subcommand = true,

@@ -23,7 +23,7 @@ Examples:
   shakedown explain a-lost-syn-ack-is-repeated-once
   shakedown explain my-server.toml")]
 pub(crate) struct Args {
-    /// The id of a requirement or scenario, or the path of a scenario file or of a description
+    /// The id of a requirement, twin or scenario, or the path of a scenario file or of a description
     id: String,
 }
 
@@ -53,6 +53,14 @@ impl Args {
                     &coverage,
                 ));
             }
+        }
+        let twins = PROTOCOLS.map(|protocol| protocol.twin(&self.id));
+        if let Some(twin) = twins.into_iter().find_map(|twin| twin.ok().flatten()) {
+            let (name, fault, of) = (twin.name, twin.fault, twin.requirement());
+            return Ok(format!(
+                "{name} (a twin, which violates {of})\n\n  {fault}\n\n`shakedown run --virtual --without {name}` \
+                 shows which scenarios catch it.\n"
+            ));
         }
         let path = Path::new(&self.id);
         if path
@@ -86,14 +94,16 @@ impl Args {
             .map(|one| one.scenario.id.as_str());
         let names = ids.clone().filter_map(|id| id.rsplit('/').next());
         let requirements = PROTOCOLS.iter().flat_map(|one| (one.requirements)());
-        let requirements = requirements.map(|one| one.id.as_str());
+        let twins = PROTOCOLS.iter().flat_map(|one| one.twins);
+        let twins = twins.map(|one| one.name);
+        let requirements = requirements.map(|one| one.id.as_str()).chain(twins);
         let meant = closest(&self.id, requirements.chain(ids).chain(names));
         let hint = meant.map_or_else(
             || "`shakedown list` shows what there is".to_owned(),
             |meant| format!("did you mean `{meant}`?"),
         );
         usage(format!(
-            "no requirement and no scenario is called `{}`; {hint}",
+            "no requirement, twin or scenario is called `{}`; {hint}",
             self.id
         ))
     }
@@ -111,7 +121,7 @@ fn requirement(
     let _ = writeln!(text, "{} ({level})\n\n  {}\n", one.id, one.text);
     let _ = writeln!(text, "  why      {why}");
     let roles = match roles.as_slice() {
-        [role] if *role == one.binds => String::new(),
+        [role] if role.eq_ignore_ascii_case(&one.binds) => String::new(),
         roles => format!(" ({})", roles.join(", ")),
     };
     let _ = writeln!(text, "  binds    {}{roles}", one.binds);
@@ -174,7 +184,7 @@ fn source(source: &str) -> String {
     let meaning = |part: &str| match part {
         "F" => "F (seen in traffic of the deployed program)".to_owned(),
         "D" => "D (decided in the protocol)".to_owned(),
-        seed => format!("seed {seed}"),
+        document => format!("document {document}"),
     };
     source
         .split(", ")

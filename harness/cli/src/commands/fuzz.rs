@@ -23,7 +23,7 @@ use crate::numbers::{ANY, AT_LEAST_1, JOBS, whole};
 use crate::reference::{any_seed, print_line};
 use crate::reports::{ReportArgs, ReportFormat};
 use crate::run_directory::FINDINGS;
-use crate::vectors::{self, SelectionArgs};
+use crate::vectors::{self, SelectionArgs, wrong_file};
 
 /// Time limit for stopping processes.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -181,7 +181,7 @@ impl Args {
         for path in &self.replay {
             let read = document::read(path);
             let read = read.and_then(|text| Conversation::read(&path.display().to_string(), &text));
-            conversations.push(read.map_err(|problems| usage(problems.render(true)))?);
+            conversations.push(read.map_err(|problems| wrong_file(&problems))?);
         }
         let then = self.then.as_ref().map(|then| {
             let selection = SelectionArgs {

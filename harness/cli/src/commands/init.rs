@@ -9,14 +9,14 @@ use clap::{CommandFactory, FromArgMatches, ValueEnum};
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 use serde_json::{Map, Value, json};
-use shakedown_engine::document::did_you_mean;
 use shakedown_engine::iut::Iut;
 use shakedown_protocol::requirement::Role;
-use shakedown_protocol::{GivenValue, PROTOCOLS, Protocol, protocol};
+use shakedown_protocol::{GivenValue, PROTOCOLS, Protocol};
 
 use crate::Cli;
 use crate::exit::{Exit, Failure, usage};
 use crate::logging::Global;
+use crate::reference::known_protocol;
 
 /// The stream if the implementation has no setting for it: 50 frames of 1,000 bytes a second, for 2 s.
 const STREAM: [(&str, u64); 3] = [
@@ -145,10 +145,7 @@ impl Args {
             &known.join(", "),
             known[0],
         )?;
-        protocol(&id).ok_or_else(|| {
-            let help = did_you_mean(&id, known).unwrap_or_default();
-            usage(format!("no protocol is called `{id}`; {help}"))
-        })
+        known_protocol(&id)
     }
 
     fn ask_role(&self, protocol: &Protocol) -> Result<Role, Failure> {
@@ -233,7 +230,7 @@ impl Args {
         }
         let text = toml::to_string(&said).map_err(|error| usage(error.to_string()))?;
         Iut::parse(&self.out.display().to_string(), &text)
-            .map_err(|problems| usage(problems.render(false)))?;
+            .map_err(|problems| usage(problems.in_words()))?;
         Ok(text)
     }
 }

@@ -15,6 +15,7 @@ use shakedown_report::text::count;
 use crate::coverage::{Coverage, CoverageIndex};
 use crate::exit::{Exit, Failure};
 use crate::logging::Global;
+use crate::reference::known_protocol;
 use crate::reports::Format;
 use crate::vectors::{self, SelectionArgs};
 
@@ -66,13 +67,24 @@ struct Item {
 impl Args {
     /// Writes one line for each thing.
     pub(crate) fn execute(self, _global: &Global) -> Result<Exit, Failure> {
+        let selection = &self.selection;
+        if let Some(id) = &selection.protocol
+            && self.what != ListKind::Scenarios
+        {
+            known_protocol(id)?;
+        }
+        let of = |one: &Protocol| {
+            let wanted = selection.protocol.as_ref();
+            wanted.is_none_or(|id| id == one.id)
+        };
+        let protocols = PROTOCOLS.into_iter().filter(|one| of(one));
         let items = match self.what {
             ListKind::Scenarios => scenarios(&self.selection.select()?.scenarios),
             ListKind::Requirements => self.requirements()?,
-            ListKind::Protocols => PROTOCOLS.iter().map(|one| protocol(one)).collect(),
+            ListKind::Protocols => protocols.map(protocol).collect(),
             ListKind::Twins => self.twins(),
-            ListKind::Frames => PROTOCOLS.iter().flat_map(|one| frames(one)).collect(),
-            ListKind::Descriptions => descriptions()?,
+            ListKind::Frames => protocols.flat_map(frames).collect(),
+            ListKind::Descriptions => descriptions(protocols)?,
         };
         let mut out = stdout().lock();
         for item in items {
@@ -265,10 +277,12 @@ fn frames(protocol: &Protocol) -> Vec<Item> {
     protocol.vocabulary.frames().iter().map(item).collect()
 }
 
-fn descriptions() -> Result<Vec<Item>, Failure> {
+fn descriptions(
+    protocols: impl Iterator<Item = &'static Protocol>,
+) -> Result<Vec<Item>, Failure> {
     let mut items = Vec::new();
     let each = |protocol| Protocol::ROLES.map(|role| (protocol, role));
-    for (protocol, role) in PROTOCOLS.into_iter().flat_map(each) {
+    for (protocol, role) in protocols.flat_map(each) {
         let iut = vectors::reference(protocol, role)?;
         items.push(Item {
             text: format!("{:32}  {} {}", iut.name, iut.protocol, iut.modes.join(", ")),

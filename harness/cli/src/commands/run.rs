@@ -129,8 +129,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", requires = "repeat", value_parser = whole::<NonZeroU64>(AT_LEAST_1))]
     concurrency: Option<NonZeroU64>,
 
-    /// Print the plan, check what needs no traffic (programs, interfaces, expired waivers), and
-    /// stop
+    /// Print the plan (with -v each scenario), check what needs no traffic (programs, interfaces,
+    /// expired waivers), and stop
     #[arg(long, visible_alias = "no-run")]
     dry_run: bool,
 
@@ -225,6 +225,9 @@ impl Args {
         let told = self.told(&assignments, &selected, self.jobs.get());
         if self.dry_run {
             show_plan(&told, &assignments, seed)?;
+            if global.verbose > 0 {
+                self.list(&assignments)?;
+            }
             check_judged(&told)?;
             return self.preflight(&assignments);
         }

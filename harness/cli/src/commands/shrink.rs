@@ -29,7 +29,7 @@ use crate::logging::Global;
 use crate::numbers::{ANY, AT_LEAST_1_U32, whole};
 use crate::player::{Live, Player, Virtual};
 use crate::reference::twin as twin_of;
-use crate::vectors::{self, SelectionArgs};
+use crate::vectors::{self, SelectionArgs, wrong_file};
 use trial::Trial;
 
 #[derive(Debug, clap::Args)]
@@ -211,7 +211,7 @@ impl Args {
         if !path.is_file() {
             return Ok(None);
         }
-        let unread = |problems: Problems| usage(problems.render(true));
+        let unread = |problems: Problems| wrong_file(&problems);
         let text = document::read(path).map_err(unread)?;
         let value: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
         match value.get("events").is_some() && value.get("steps").is_none() {

@@ -196,6 +196,12 @@ impl Repair<'_> {
         if error.starts_with("invalid length") {
             return Problem::new(place, LIST_FOR_OBJECT);
         }
+        if let Some(most) = error.strip_prefix("invalid value: ").and_then(most_of_type) {
+            let got = self.root.get(pointer).map(Node::to_value);
+            let got = got.unwrap_or_default();
+            let message = format!("expected a whole number from 0 to {most}, got {got}");
+            return Problem::new(place, message);
+        }
         let wrong = error
             .strip_prefix("invalid type: ")
             .or_else(|| error.strip_prefix("invalid value: "))
@@ -304,6 +310,16 @@ fn expected(error: &str) -> Vec<&str> {
         .rsplit_once(", expected ")
         .map_or("", |(_, list)| list);
     list.split('`').skip(1).step_by(2).collect()
+}
+
+/// The largest value of the type that an error ends with, if it is one of small numbers.
+fn most_of_type(error: &str) -> Option<u32> {
+    match error.rsplit_once(", expected ")?.1 {
+        "u8" => Some(u8::MAX.into()),
+        "u16" => Some(u16::MAX.into()),
+        "u32" => Some(u32::MAX),
+        _ => None,
+    }
 }
 
 /// A type as people call it.

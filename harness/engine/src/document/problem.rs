@@ -118,6 +118,16 @@ impl Problems {
         &self.list
     }
 
+    /// Each problem in a sentence without its place, for a file that is not written yet.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let each = self.list.iter().map(|problem| match &problem.help {
+            Some(help) => format!("{}; {help}", problem.message),
+            None => problem.message.clone(),
+        });
+        each.collect::<Vec<_>>().join("\n")
+    }
+
     /// The text human-readable, with colours or without. It does not begin with "error:" and does not
     /// end with a line break.
     #[must_use]

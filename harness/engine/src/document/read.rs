@@ -71,7 +71,7 @@ pub fn check_text(file: &str, bytes: Vec<u8>) -> Result<String, Problems> {
     }
 }
 
-/// Finds the `.json` files within a folder and the folders in it, in sorted order.
+/// Finds the `.json` files within a folder and the folders in it, except reports of runs, in sorted order.
 ///
 /// # Errors
 /// A human-readable error if a folder cannot be read, or if folders are nested without end.
@@ -93,6 +93,10 @@ fn json_files_at(folder: &Path, files: &mut Vec<PathBuf>, depth: usize) -> Resul
     paths.sort();
     for path in paths {
         if path.is_dir() {
+            // The reports of a run: what it found are no scenarios of this folder.
+            if path.join("events.jsonl").is_file() {
+                continue;
+            }
             json_files_at(&path, files, depth + 1)?;
         } else if path
             .extension()

@@ -5,6 +5,9 @@ use toml::de::{DeTable, DeValue};
 use super::read::MAX_DEPTH;
 use super::{Kind, Member, Node, Problem};
 
+/// With more syntax errors than this a file is taken for something else than TOML.
+const MOST_ERRORS: usize = 10;
+
 /// Parses TOML. Dates become strings.
 pub(super) fn parse(text: &str) -> Result<Node, Vec<Problem>> {
     let (table, errors) = DeTable::parse_recoverable(text);
@@ -16,6 +19,14 @@ pub(super) fn parse(text: &str) -> Result<Node, Vec<Problem>> {
     if let Some((bracket, at)) = unclosed {
         let message = format!("this is not TOML: this `{bracket}` is not closed");
         return Err(vec![Problem::new(at..at + 1, message)]);
+    }
+    if errors.len() > MOST_ERRORS {
+        let first = errors.first().and_then(toml::de::Error::span);
+        let message = format!(
+            "this is no TOML file: it has {} syntax errors",
+            errors.len()
+        );
+        return Err(vec![Problem::new(first.unwrap_or_default(), message)]);
     }
     if !errors.is_empty() {
         let errors = errors.iter().map(|error| {

@@ -78,7 +78,7 @@ pub enum MatrixError {
     },
     /// There is no implementation of this role.
     #[error(
-        "nobody is the {missing}: {described}; add the description of an implementation with \
+        "no implementation is the {missing}: {described}; add the description of an implementation with \
          `role = \"{missing}\"`"
     )]
     NoSuchSide { missing: Role, described: String },

@@ -144,7 +144,7 @@ impl PairEvidence<'_> {
                     asked => format!("asked {asked} times"),
                 };
                 let token = match self.at_initiator.fell_back {
-                    true => ", then in the older way",
+                    true => ", then by its fallback",
                     false => "",
                 };
                 let end = self.end();

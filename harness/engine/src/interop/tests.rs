@@ -83,11 +83,14 @@ fn a_table_needs_both_sides_and_each_once() {
     let result = |iuts: &[Iut]| pairs(iuts).unwrap_err().to_string();
     assert_eq!(
         result(std::slice::from_ref(&server)),
-        "nobody is the initiator: \"server\" is the responder; add the description of an \
+        "no implementation is the initiator: \"server\" is the responder; add the description of an \
          implementation with `role = \"initiator\"`"
     );
     let lonely = result(std::slice::from_ref(&player));
-    assert!(lonely.starts_with("nobody is the responder"), "{lonely}");
+    assert!(
+        lonely.starts_with("no implementation is the responder"),
+        "{lonely}"
+    );
     let twice = result(&[server.clone(), player.clone(), server.clone()]);
     assert!(
         twice.starts_with("\"server\" is described as responder twice"),
@@ -307,7 +310,7 @@ fn what_was_seen_is_a_sentence() {
     let (_, _, seen) = judged(DemandedEnd::TimesOut, false, &none, &none, ends);
     assert_eq!(
         seen,
-        "the initiator asked 3 times, then in the older way, no frames arrived, and it ended (exit \
+        "the initiator asked 3 times, then by its fallback, no frames arrived, and it ended (exit \
          status 1)"
     );
     let some = traffic(1, false, 9);

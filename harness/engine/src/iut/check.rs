@@ -55,7 +55,7 @@ pub(super) fn check(iut: &Iut, decoded: &Decoded<Iut>, has_stream: bool) -> Vec<
     }
     let before = checker.problems.len();
     if let Some(start) = &iut.start {
-        checker.start(start);
+        checker.start(start, given("role"));
     }
     // Where something is wrong with the start, what it lacks may be just that.
     let start_is_whole = decoded.problems.is_empty() && checker.problems.len() == before;
@@ -171,9 +171,10 @@ impl Checker<'_> {
             (false, false) => return,
             (true, false) => {
                 // If it was given and is wrong, that was reported already.
-                if !has_stream {
-                    let problem = Problem::new(self.root.mark(), "`stream` is missing");
-                    self.problems.push(problem);
+                if !has_stream && self.protocol.is_some() {
+                    let help = "add `[stream]` with bits_per_second, frames_per_second and seconds: \
+                                what it streams, or is asked to stream";
+                    self.at_key(&root("protocol"), "`stream` is missing", Some(help));
                 }
                 return;
             }

@@ -87,6 +87,16 @@ impl Iut {
             None => Vec::new(),
         };
         let mut problems = decoded.problems;
+        let ready = document
+            .root
+            .get(&Pointer::root().key("start").key("ready"));
+        if let Some(line) = ready.filter(|ready| ready.to_value().is_string()) {
+            let wrong = problems.iter_mut().find(|wrong| wrong.range == line.range);
+            let help = format!("write `{{ line = {} }}`", line.to_value());
+            wrong
+                .into_iter()
+                .for_each(|wrong| wrong.help = Some(help.clone()));
+        }
         problems.extend(found);
         match decoded.value {
             Some(iut) if problems.is_empty() => Ok(iut.with_address()),
@@ -135,7 +145,7 @@ impl std::fmt::Display for Waiver {
 }
 
 /// How the reason of a waiver begins that an earlier run makes.
-const KNOWN: &str = "known from ";
+const KNOWN: &str = "known failure of ";
 
 impl Waiver {
     /// What an earlier run found in a scenario; `source` is that run.

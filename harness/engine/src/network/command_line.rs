@@ -1,5 +1,6 @@
 //! Impairment as command lines write it: `loss=0.1,delay=20ms..80ms,drop=SYN-ACK#2,seed=7`.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -214,6 +215,8 @@ fn no_such(key: &str) -> String {
     match key {
         "" => "there is nothing between the commas; write for example `loss=0.1,seed=7`".to_owned(),
         _ => {
+            // Some are settings and faults.
+            let known: BTreeSet<&str> = known.collect();
             let help = did_you_mean(key, known).unwrap_or_default();
             format!("no impairment is called `{key}`; {help}")
         }

@@ -43,7 +43,7 @@ pub struct Shard {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SelectionError {
     /// A name matches no scenario.
-    #[error("no scenario is called {name:?}{}; `shakedown list scenarios` shows all of them", hint(.meant))]
+    #[error("no scenario is called {name:?}; {}", hint(.meant))]
     NoSuchScenario {
         name: String,
         /// The id that was probably meant.
@@ -62,9 +62,10 @@ pub enum SelectionError {
 }
 
 fn hint(meant: &Option<String>) -> String {
-    meant
-        .as_ref()
-        .map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"))
+    match meant {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => "`shakedown list scenarios` shows all of them".to_owned(),
+    }
 }
 
 impl Library {

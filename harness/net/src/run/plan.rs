@@ -86,17 +86,21 @@ impl Assignment {
         (self.scenarios.len() - applicable, too_slow)
     }
 
+    /// Those that a run plays, which is `slow` or not.
+    pub fn played(&self, slow: bool) -> impl Iterator<Item = &Scenario> {
+        self.scenarios.iter().filter(move |scenario| {
+            why_not_applicable(&self.iut, scenario).is_none()
+                && (slow || why_too_slow(scenario, &self.iut).is_none())
+        })
+    }
+
     /// How long they take at least, where the implementation is played against one after the other, with the
     /// pauses between them.
     #[must_use]
     pub fn in_turn(&self, slow: bool) -> Option<Duration> {
         let protocol = protocol(&self.iut.protocol)?;
-        let is_played = |scenario: &&Scenario| {
-            why_not_applicable(&self.iut, scenario).is_none()
-                && (slow || why_too_slow(scenario, &self.iut).is_none())
-        };
         serves_one(protocol, &self.iut).then(|| {
-            let played = self.scenarios.iter().filter(is_played);
+            let played = self.played(slow);
             let all = played.map(|it| wait(it, &self.iut) + pause_after(protocol, it));
             all.sum()
         })

@@ -183,7 +183,7 @@ impl Job {
         let is_whole = driven.drops == 0 && driven.end != End::Interrupted;
         if is_whole && let Err(why) = recorded.settle() {
             notes.push(format!(
-                "{}: its capture is the tap's, because {why}",
+                "{}: the tap's capture was judged: {why}",
                 self.scenario.id
             ));
         }

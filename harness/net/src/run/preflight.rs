@@ -84,6 +84,12 @@ fn missing(program: &str, iut: &Iut) -> Option<&'static str> {
                 .collect()
         }
     };
+    if places
+        .iter()
+        .any(|place| program.contains('/') && place.is_dir())
+    {
+        return Some("it is a folder");
+    }
     let files: Vec<PathBuf> = places.into_iter().filter(|place| place.is_file()).collect();
     if files.is_empty() {
         return Some("there is no such program");

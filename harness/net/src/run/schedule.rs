@@ -14,6 +14,7 @@ use super::job::Job;
 use super::plan::why_too_slow;
 use super::result::ScenarioResult;
 use super::supported::{controls_process, why_not_applicable};
+use super::target::Unreached;
 use super::{Context, Target};
 use crate::clock::Clock;
 use crate::drive::bound;
@@ -109,7 +110,7 @@ impl Context {
             true => 4,
             false => 1,
         };
-        let mut silent: Vec<(Needs, String)> = Vec::new();
+        let mut silent: Vec<(Needs, Unreached)> = Vec::new();
         let mut is_there = false;
         for some in ways.chunks(width) {
             let mut probes = JoinSet::new();
@@ -130,7 +131,10 @@ impl Context {
             if let Some((_, why)) = silent.first().filter(|_| !is_there) {
                 // Nothing of the first ones answered: it is not there.
                 let name = &target.iut().name;
-                return Err(format!("{name} does not answer: {why}"));
+                return Err(match why {
+                    Unreached::NotStarted(why) => format!("{name}: {why}"),
+                    Unreached::Silent(why) => format!("{name} does not answer: {why}"),
+                });
             }
         }
         let clock = Clock::start();
@@ -139,7 +143,7 @@ impl Context {
             match silent.iter().find(|(needs, _)| *needs == job.scenario.iut) {
                 None => answering.push(job),
                 Some((_, why)) => {
-                    let why = format!("it did not answer before the scenario: {why}");
+                    let why = format!("before the scenario: {why}");
                     let played = ScenarioResult::not_played(
                         &job.scenario,
                         why,

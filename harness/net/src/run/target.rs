@@ -9,7 +9,7 @@ use shakedown_protocol::requirement::Role;
 use tokio::time::{sleep, timeout};
 
 use crate::launch::{Instance, Launcher};
-use crate::probe;
+use crate::probe::{self, Silent};
 use crate::socket::PeerSocket;
 
 /// How long the streams that a scenario with counted slots leaves behind are waited for, at most.
@@ -21,6 +21,21 @@ pub(super) const SETTLING: Duration = Duration::from_secs(2);
 /// How much longer than one that ended when it was asked another one must live that is not asked, to show
 /// that it ended of the question.
 const UNASKED: Duration = Duration::from_secs(1);
+
+/// Why an implementation cannot be tested.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unreached {
+    #[error("{0}")]
+    NotStarted(String),
+    #[error("it does not answer: {0}")]
+    Silent(Silent),
+}
+
+impl From<String> for Unreached {
+    fn from(why: String) -> Self {
+        Self::NotStarted(why)
+    }
+}
 
 /// An implementation under test.
 #[derive(Debug)]
@@ -95,7 +110,7 @@ impl Target {
     }
 
     /// Whether it is there and answers, started as `needs` say; else a human-readable sentence.
-    pub(super) async fn probe(&self, needs: &Needs, turn: (u64, u64)) -> Result<(), String> {
+    pub(super) async fn probe(&self, needs: &Needs, turn: (u64, u64)) -> Result<(), Unreached> {
         if needs.role == self.asks() {
             let socket = PeerSocket::bind(([127, 0, 0, 1], 0).into());
             let socket = socket.map_err(|error| format!("no UDP socket can be opened: {error}"))?;
@@ -105,7 +120,7 @@ impl Target {
             if let Some(process) = &instance.process {
                 process.stop().await;
             }
-            return asked.map_err(|silent| silent.to_string());
+            return asked.map_err(Unreached::Silent);
         }
         let instance = self.start(needs).await?;
         let mode = &needs.mode;
@@ -128,7 +143,7 @@ impl Target {
             Err(silent) => match silent.ended_after {
                 // One that dies of a question was there: the scenarios judge that.
                 Some(lived) if !self.ends_unasked(needs, lived).await? => Ok(()),
-                Some(_) | None => Err(silent.to_string()),
+                Some(_) | None => Err(Unreached::Silent(silent)),
             },
         }
     }

@@ -102,11 +102,13 @@ pub static PROTOCOL: Protocol = Protocol {
     random_runs: Some(exploration::participants),
 };
 
-/// A peer that says nothing to a handshake may speak `legacy` alone.
+/// A peer that says nothing may speak another mode.
 fn advice(settings: &ReferenceSettings, failure: &Failure) -> Option<&'static str> {
-    let is_silent = failure.cause == "timeout" && settings.get("fallback").is_none();
-    (is_silent && settings.mode != "legacy")
-        .then_some("it may speak legacy: try --mode legacy or --fallback")
+    (failure.cause == "timeout").then_some(match settings.get("fallback") {
+        _ if settings.mode == "legacy" => "it may speak a handshake: try --mode 3way or start3",
+        Some(_) => "the handshake was tried before; it may speak the other one: try another --mode",
+        None => "it may speak legacy: try --mode legacy or --fallback",
+    })
 }
 
 /// The START token asks in `legacy` (MS-L-01), a SYN in `3way` (MS-H-01), a START in `start3`

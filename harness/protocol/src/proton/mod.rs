@@ -120,9 +120,13 @@ pub static PROTOCOL: Protocol = Protocol {
         new_reference(settings).map(|(machine, transport)| Reference::Streams(machine, transport))
     },
     completed: |settings, _| {
-        let count = |name| settings.get(name).unwrap_or("0");
-        let (events, commits, actions) = (count("events"), count("commits"), count("actions"));
-        format!("acked {events} events, answered {commits} commits and sent {actions} items")
+        let count = |name, one: &str| match settings.get(name).unwrap_or("0") {
+            "1" => format!("1 {one}"),
+            many => format!("{many} {one}s"),
+        };
+        let (events, commits) = (count("events", "event"), count("commits", "commit"));
+        let items = count("actions", "item");
+        format!("acked {events}, answered {commits} and sent {items}")
     },
     page: None,
     measures: None,

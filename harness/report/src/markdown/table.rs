@@ -124,4 +124,14 @@ mod tests {
         let record = record(fixture::interop());
         insta::assert_snapshot!(super::render(&record, Path::new("reports/interop")));
     }
+
+    #[test]
+    fn the_legend_says_when_a_flag_demanded_the_stream() {
+        let mut record = record(fixture::interop());
+        let table = record.table.as_mut().unwrap();
+        let pair = table.pairs.values_mut().next().unwrap();
+        pair.because = vec!["--expect streams".to_owned()];
+        let said = super::render(&record, Path::new(""));
+        assert!(said.contains("or by --expect streams"), "{said}");
+    }
 }

@@ -39,7 +39,7 @@ pub(super) fn escape(text: &str) -> String {
 pub(super) fn code(text: &str) -> String {
     match text
         .chars()
-        .all(|c| c.is_ascii_alphanumeric() || "/-_.".contains(c))
+        .all(|c| c.is_ascii_alphanumeric() || "/-_.,".contains(c))
         && !text.is_empty()
     {
         true => format!("`{text}`"),

@@ -14,10 +14,7 @@ use crate::{Outcome, Record, Run};
 pub(super) fn render(record: &Record, outcome: &Outcome, width: usize) -> String {
     let mut text = String::new();
     if let Some(run) = &record.run {
-        let line = format!(
-            "{}; seed {}; packets recorded by {}",
-            run.iut, run.seed, run.capture
-        );
+        let line = format!("{}; seed {}; capture: {}", run.iut, run.seed, run.capture);
         for line in wrap(&clean_line(&line), width) {
             text += &format!("{}\n", paint(style::DIM, &line));
         }

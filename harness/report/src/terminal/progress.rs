@@ -127,7 +127,7 @@ impl Progress {
             let table = record.table.as_ref();
             let (done, wanted) = table.map_or((0, 0), |table| (table.pairs.len(), table.wanted));
             let digits = wanted.to_string().len();
-            let word = format!("{:<11}  {:<15}", pair.outcome.name(), pair.standing.name());
+            let word = format!("{:<11}  {:<20}", pair.outcome.name(), pair.standing.name());
             let word = paint(style::of_standing(pair.standing), &word);
             let name = clean_line(&pair.pair);
             self.line(&format!(

@@ -11,7 +11,7 @@ use super::tables;
 use super::{Detail, closing, interop, load};
 use crate::cause::by_cause;
 use crate::left_out::{LeftOut, by_mode};
-use crate::text::{clean_line, count, fit, fit_tail, wrap};
+use crate::text::{clean_line, count, fit_tail, wrap};
 use crate::{Outcome, Record};
 
 /// Scenarios that are named where many were not judged for the same reason.
@@ -212,11 +212,11 @@ fn not_applicable(record: &Record, width: usize) -> String {
     };
     let mut text = format!("{word}  {number} not run; -v lists them\n");
     for LeftOut { mode, number, why } in modes {
-        let line = fit(
-            &format!("{}  {number}: {why}", clean_line(&mode)),
-            width - 2,
-        );
-        text += &format!("  {}\n", paint(style::DIM, &line));
+        let line = format!("{}  {number}: {why}", clean_line(&mode));
+        for (index, line) in wrap(&line, width - 4).iter().enumerate() {
+            let indent = if index == 0 { "  " } else { "    " };
+            text += &format!("{indent}{}\n", paint(style::DIM, line));
+        }
     }
     text
 }

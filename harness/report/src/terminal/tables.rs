@@ -138,7 +138,7 @@ pub(super) fn coverage(record: &Record, width: usize) -> String {
     let ids =
         |of: &[&&Requirement]| -> Vec<String> { of.iter().map(|found| found.id.clone()).collect() };
     text += &list("not judged", &ids(&outer), style::DIM, width);
-    text + &list("only inner", &ids(&inner), style::DIM, width)
+    text + &list("internal only", &ids(&inner), style::DIM, width)
 }
 
 /// A name, how many ids there are, and the ids unless they are too many; nothing for no ids.

@@ -62,7 +62,7 @@ impl Report {
             false => "exploring",
         };
         let line = format!(
-            "{doing} {} at {}: {} states, {} steps deep, {} a second",
+            "{doing} {} at {}: {} states, depth {}, {} a second",
             setup.initiator,
             setup.responder,
             grouped(progress.distinct),
@@ -167,7 +167,7 @@ fn as_text(out: &mut impl Write, pair: &Pair<'_>) -> io::Result<()> {
     writeln!(out, "every run {}", within(setup))?;
     writeln!(
         out,
-        "{} states, reached {} times, {} steps deep, in {}: {} a second",
+        "{} states, reached {} times, depth {}, in {}: {} a second",
         grouped(progress.distinct),
         grouped(progress.generated),
         progress.depth,

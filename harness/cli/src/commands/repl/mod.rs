@@ -88,13 +88,18 @@ impl Args {
             keep_going: self.keep_going,
             key_log: key_log.clone(),
         });
-        let done = match std::io::stdin().is_terminal() {
+        let is_typed = std::io::stdin().is_terminal();
+        let done = match is_typed {
             true => typed(|line| runtime.block_on(session.follow(line, interrupted()))),
             false => piped(|line| runtime.block_on(session.follow(line, pending()))),
         };
+        let has_failed = session.has_failed;
         runtime.block_on(session.end());
         check_key_log(self.keylog.as_deref(), key_log.as_ref())?;
-        done
+        match done {
+            Ok(Exit::Success) if has_failed && !is_typed => Ok(Exit::Fail),
+            done => done,
+        }
     }
 }
 
@@ -130,14 +135,11 @@ fn typed(mut follow: impl FnMut(&str) -> Result<Done, Failure>) -> Result<Exit, 
 
 /// Lines from a pipe or a file.
 fn piped(mut follow: impl FnMut(&str) -> Result<Done, Failure>) -> Result<Exit, Failure> {
-    let mut exit = Exit::Success;
     for line in std::io::stdin().lock().lines() {
         let line = line.map_err(|error| usage(format!("cannot read the commands: {error}")))?;
-        match follow(&line)? {
-            Done::Well => {}
-            Done::Failed => exit = Exit::Fail,
-            Done::Exit => break,
+        if follow(&line)? == Done::Exit {
+            break;
         }
     }
-    Ok(exit)
+    Ok(Exit::Success)
 }

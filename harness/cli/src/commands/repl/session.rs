@@ -38,6 +38,8 @@ pub(super) struct Session {
     connections: Vec<Connection>,
     /// The id of the next event; `None` after the last one (PR-E-05).
     next_event: Option<u32>,
+    /// Whether a command failed.
+    pub(super) has_failed: bool,
 }
 
 /// How a command went.
@@ -56,6 +58,7 @@ impl Session {
             frozen: watch::Sender::new(false),
             connections: Vec::new(),
             next_event: Some(1),
+            has_failed: false,
         }
     }
 
@@ -90,7 +93,10 @@ impl Session {
             };
             match done {
                 Done::Well => {}
-                Done::Failed => all = Done::Failed,
+                Done::Failed => {
+                    all = Done::Failed;
+                    self.has_failed = true;
+                }
                 Done::Exit => return Ok(Done::Exit),
             }
             if all == Done::Failed && !self.settings.keep_going {

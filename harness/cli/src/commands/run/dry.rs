@@ -53,6 +53,17 @@ pub(super) fn check_judged(told: &RunPlan) -> Result<(), Failure> {
     )))
 }
 
+impl Args {
+    /// Writes the ids of the scenarios that would be played to standard output.
+    pub(super) fn list(&self, assignments: &[Assignment]) -> Result<(), Failure> {
+        let slow = self.slow || self.in_virtual_time;
+        for one in assignments.iter().flat_map(|one| one.played(slow)) {
+            print_line(&format!("  {}", one.id))?;
+        }
+        Ok(())
+    }
+}
+
 /// Writes a plan to standard output, and how the implementations are started that descriptions have.
 pub(super) fn show_plan(
     told: &RunPlan,

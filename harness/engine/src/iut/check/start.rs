@@ -11,7 +11,7 @@ use crate::iut::placeholder::{self, KNOWN};
 use crate::iut::{Per, Ready, Start};
 
 impl Checker<'_> {
-    pub(super) fn start(&mut self, start: &Start) {
+    pub(super) fn start(&mut self, start: &Start, has_role: bool) {
         let place = root("start");
         self.command(&start.command, &place.key("command"));
         if let Some(plain) = &start.plain {
@@ -31,6 +31,13 @@ impl Checker<'_> {
                 self.at_key(&place, message, help.as_deref());
                 continue;
             };
+            let other = self.iut.role.peer();
+            let is_of_other = option.help_for(self.iut.role).is_none();
+            if has_role && is_of_other && option.help_for(other).is_some() {
+                let message = format!("`{name}` is an option of {}", self.one_that(other));
+                self.at_key(&place, message, Some("remove this"));
+                continue;
+            }
             let is_told = placeholder::any(words.iter().map(String::as_str), &["number"]);
             if option.takes_number() != is_told {
                 let (message, help) = match option.takes_number() {

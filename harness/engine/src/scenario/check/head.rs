@@ -96,7 +96,10 @@ impl Checker<'_> {
         };
         if *id != expected {
             let message = "the id does not fit the file's place";
-            let help = format!("write `{expected}`, or move the file");
+            let help = match expected_id(file) {
+                Some(_) => format!("write `{expected}`, or move the file"),
+                None => format!("write `{expected}`, or call the file `{name}.json`"),
+            };
             self.at(&place, message, Some(help));
         }
     }

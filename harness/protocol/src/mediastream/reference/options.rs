@@ -149,10 +149,7 @@ impl Settings {
             return set(self, value);
         }
         let modes: Vec<_> = modes.iter().map(|mode| mode.name()).collect();
-        Err(format!(
-            "means something in mode {} only",
-            modes.join(" and ")
-        ))
+        Err(format!("applies to mode {} only", modes.join(" and ")))
     }
 }
 

@@ -191,15 +191,11 @@ pub(super) mod tests {
         "65508",
         "max_datagram \"65508\": is no number from 86 to 65507"
     )]
-    #[case(
-        "buffer_depth",
-        "9",
-        "buffer_depth \"9\": means something in mode start3 only"
-    )]
+    #[case("buffer_depth", "9", "buffer_depth \"9\": applies to mode start3 only")]
     #[case(
         "codec_hint",
         "opus",
-        "codec_hint \"opus\": means something in mode start3 only"
+        "codec_hint \"opus\": applies to mode start3 only"
     )]
     #[case(
         "max_half_open",
@@ -259,10 +255,7 @@ pub(super) mod tests {
     #[test]
     fn an_option_of_the_3way_handshake_is_refused_in_legacy() {
         let error = Settings::new(&given("legacy", &["fallback"])).unwrap_err();
-        assert_eq!(
-            error,
-            "fallback means something in mode 3way and start3 only"
-        );
+        assert_eq!(error, "fallback applies to mode 3way and start3 only");
     }
 
     #[rstest]

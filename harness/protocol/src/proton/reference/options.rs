@@ -36,8 +36,8 @@ settings! { Given, () = ();
     }
     startup_delay "TIME" => |to, value| keep(&mut to.server.startup_delay, seconds(value)), {
         means "a server that accepts no connection for N seconds after its start"
-        serve "Time after the start in which only connections that reset are accepted; 10s after a restart \
-               [default: 0s]"
+        serve "Time after the start in which only connections that reset are accepted [default: 0s, and \
+               10s after a restart]"
     }
     events "N" = "1" => |to, value| keep(&mut to.workload.events, number(value, 0, u32::MAX)), {
         means "a client that sends N events"

@@ -13,8 +13,18 @@ use crate::mediastream::frame::{ErrorCode, Start3};
 pub(super) fn no_answer_to_start(peer: SocketAddr, sends: u32, period: Duration) -> Failure {
     failure(
         "timeout",
-        format!("{peer} did not answer: START was sent {sends} times in {period:?}"),
+        format!(
+            "{peer} did not answer: the START token was sent {} in {period:?}",
+            times(sends)
+        ),
     )
+}
+
+fn times(sends: u32) -> String {
+    match sends {
+        1 => "once".to_owned(),
+        sends => format!("{sends} times"),
+    }
 }
 
 /// The first frame of the handshake of `mode` was sent as often as it may be.
@@ -26,7 +36,7 @@ pub(super) fn no_answer(peer: SocketAddr, mode: Mode, sends: u32) -> Failure {
     };
     failure(
         "timeout",
-        format!("{peer} did not answer: {asked} was sent {sends} times"),
+        format!("{peer} did not answer: {asked} was sent {}", times(sends)),
     )
 }
 

@@ -11,7 +11,7 @@ fn the_same_start_is_sent_each_interval_and_500_ms_until_it_gives_up() {
     assert_eq!(times, [520, 1_040, 1_560, 2_080, 2_600]);
     assert!(sent.iter().all(|(_, datagram)| datagram == START_TOKEN));
     fixture.pass(millis(1)); // MS-L-05
-    let sentence = "192.0.2.1:4444 did not answer: START was sent 6 times in 3s";
+    let sentence = "192.0.2.1:4444 did not answer: the START token was sent 6 times in 3s";
     assert_eq!(fixture.failure(), ("timeout", sentence));
     assert_eq!(fixture.state(), "TimedOut");
     assert!(fixture.initiator.is_finished());
