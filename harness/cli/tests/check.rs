@@ -254,6 +254,9 @@ fn a_capture_that_cannot_be_read_has_no_count_of_sessions() {
     assert!(told.contains("it cannot be opened"), "{told}");
     let folder = shakedown(&["check", "src"], b"");
     let said = String::from_utf8_lossy(&folder.stdout);
-    assert!(said.contains("it cannot be opened: is a directory"), "{said}");
+    assert!(
+        said.contains("it cannot be opened: is a directory"),
+        "{said}"
+    );
     assert!(!told.contains("session"), "{told}");
 }

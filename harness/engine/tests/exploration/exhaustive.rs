@@ -171,7 +171,7 @@ fn what_cannot_be_explored_is_refused_with_the_side() {
     let wrong = setup("3way, begin_immediately", "3way", [0; 4]);
     assert_eq!(
         refused(&wrong),
-        "the initiator cannot be `3way, begin_immediately`: begin_immediately means something in \
+        "the initiator cannot be `3way, begin_immediately`: begin_immediately applies to \
          mode start3 only"
     );
     let wrong = setup("3way", "legacy, slots=1", [0; 4]);
