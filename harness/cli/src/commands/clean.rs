@@ -32,9 +32,7 @@ impl Args {
             }
         });
         for process in &processes {
-            print_line(&format!(
-                "ended {process}, started by an earlier run"
-            ))?;
+            print_line(&format!("ended {process}, started by an earlier run"))?;
         }
         if processes.is_empty() && self.after.is_none() {
             print_line("no process of an earlier run is still running")?;

@@ -277,9 +277,7 @@ fn frames(protocol: &Protocol) -> Vec<Item> {
     protocol.vocabulary.frames().iter().map(item).collect()
 }
 
-fn descriptions(
-    protocols: impl Iterator<Item = &'static Protocol>,
-) -> Result<Vec<Item>, Failure> {
+fn descriptions(protocols: impl Iterator<Item = &'static Protocol>) -> Result<Vec<Item>, Failure> {
     let mut items = Vec::new();
     let each = |protocol| Protocol::ROLES.map(|role| (protocol, role));
     for (protocol, role) in protocols.flat_map(each) {

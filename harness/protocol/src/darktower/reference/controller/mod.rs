@@ -2,28 +2,28 @@
 //! section 2).
 
 mod joining;
+mod streams;
 mod twins;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use shakedown_wire::DecodeError;
 use uuid::Uuid;
 
 use super::super::{Envelope, MessageReader, StreamCode};
 use super::deviation::{Deviation, Deviations};
 use super::measures::{Ended, Measures};
-use super::messages::{ErrorCode, LeaveReason, error, left, message, text};
+use super::messages::{ErrorCode, LeaveReason, error, left, text};
 use super::random::Random;
 use super::sessions::{Context, SendStream, SessionEnd, SessionKey};
 use super::settings::{Place, Service};
-use super::store::{MOST_STREAMS, Stream, StreamError};
+use super::store::{MOST_STREAMS, StreamError};
 use super::token::Secret;
 use crate::streams::{ConnectionNumber, OnStream, Path, StreamId};
 use crate::vocabulary::Described;
-use joining::has_room;
 
 /// Bytes that may wait for a participant that does not read; past that it is gone.
 const MOST_WAITING: usize = 1 << 20;
@@ -301,78 +301,6 @@ impl Controller {
             other => return Err(StreamClose::malformed(format!("{other} of a client"))),
         }
         Ok(())
-    }
-
-    fn publish(
-        &mut self,
-        of: SessionKey,
-        member: &Member,
-        fields: &Map<String, Value>,
-        context: &mut Context<'_>,
-    ) {
-        let mut known = ["stream_id", "stream_type", "metadata"].as_slice();
-        if self.lacks(Deviation::NoMetadata) {
-            known = &known[..2];
-        }
-        let fields = known.iter().filter_map(|&name| {
-            let value = fields.get(name)?;
-            Some((name.to_owned(), value.clone()))
-        });
-        let fields: Map<_, _> = fields.collect();
-        let id = text(&fields, "stream_id").to_owned();
-        let stream = Stream {
-            id: id.clone(),
-            fields: fields.clone(),
-        };
-        let mut published = context.store.publish(member.meeting, &member.user, stream);
-        if published.is_ok() && !has_room(context, member.meeting) {
-            context.store.unpublish(member.meeting, &member.user, &id);
-            published = Err(StreamError::TooMany);
-        }
-        let news = json!({ "participant_id": member.id.to_string(), "stream": fields });
-        let news = message("StreamPublished", news);
-        match published {
-            // DT-S-09
-            Err(StreamError::Name) if self.conflicts(member, &id, context) => {
-                self.conflict(of, member, &news, context);
-            }
-            Ok(()) | Err(StreamError::Name) => {
-                if !self.lacks(Deviation::PublisherUntold) {
-                    self.send(of, &news, context);
-                }
-                if !self.lacks(Deviation::OthersUntold) {
-                    self.broadcast(
-                        of,
-                        member.meeting,
-                        &news,
-                        Deviation::StreamToldToAll,
-                        context,
-                    );
-                }
-            }
-            Err(not_done) => self.decline(of, not_done, context),
-        }
-    }
-
-    fn subscribe(
-        &mut self,
-        of: SessionKey,
-        member: &Member,
-        fields: &Map<String, Value>,
-        context: &mut Context<'_>,
-    ) {
-        let stream = text(fields, "stream_id");
-        match context
-            .store
-            .subscribe(member.meeting, &member.user, stream)
-        {
-            // DT-S-10
-            Ok(()) => self.subscribed(of, stream, context),
-            Err(StreamError::Name) if self.lacks(Deviation::AnySubscribed) => {
-                self.subscribed(of, stream, context);
-            }
-            Err(not_done) => self.decline(of, not_done, context),
-        }
     }
 
     fn decline(&mut self, of: SessionKey, why: StreamError, context: &mut Context<'_>) {
