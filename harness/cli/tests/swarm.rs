@@ -125,7 +125,10 @@ fn a_call_that_is_wrong_is_told_with_what_would_be_right() {
             &["--swarm", "1", "--without", "MS-H-99"],
             "no requirement `MS-H-99`",
         ),
-        (&["--swarm", "1", "--without", "MS-R-03"], "MS-H-18"),
+        (
+            &["--swarm", "1", "--without", "MS-R-03"],
+            "shakedown list twins",
+        ),
     ];
     for (arguments, expected) in cases {
         let (code, _, complaints) = ended(explore(arguments));

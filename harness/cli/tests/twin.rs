@@ -110,7 +110,10 @@ fn a_twin_that_cannot_be_made_is_refused_with_what_would_be_right() {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let cases: [(&[&str], &str); 4] = [
         (&["--without", "MS-H-18"], "add --virtual"),
-        (&["--virtual", "--without", "MS-R-03"], "there are MS-W-01"),
+        (
+            &["--virtual", "--without", "MS-R-03"],
+            "shakedown list twins",
+        ),
         (
             &["--virtual", "--without", "MS-H-99"],
             "no requirement `MS-H-99`",

@@ -131,11 +131,15 @@ pub(super) fn bisect(
         let fault = reproduce(setup, part, then, timeouts, None)?;
         Ok::<_, String>(fault.is_some_and(|fault| fault.kind() == kind))
     };
+    // On a busy machine an exit may be noticed too late to be known as one.
+    let in_two_attempts = |part: &[Arc<Conversation>], timeouts| {
+        Ok::<_, String>(reproduces(part, timeouts)? || reproduces(part, timeouts)?)
+    };
     let last = history.len().saturating_sub(1);
     let mut part = history;
-    if reproduces(&history[last..], Timeouts::SHORT)? {
+    if in_two_attempts(&history[last..], Timeouts::SHORT)? {
         part = &history[last..];
-    } else if last == 0 || !reproduces(history, Timeouts::SHORT)? {
+    } else if last == 0 || !in_two_attempts(history, Timeouts::SHORT)? {
         return Ok(Vec::new());
     }
     for _ in 0..MAX_BISECTIONS {
@@ -151,7 +155,7 @@ pub(super) fn bisect(
             break;
         };
     }
-    match reproduces(part, Timeouts::long(setup))? {
+    match in_two_attempts(part, Timeouts::long(setup))? {
         true => Ok(part.to_vec()),
         false => Ok(Vec::new()),
     }
