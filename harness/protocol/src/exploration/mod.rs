@@ -97,7 +97,7 @@ pub enum Symptom {
 /// from the ends of sessions.
 ///
 /// A step begins with [`wakes`](Self::wakes); what the side does about it follows, in order, and
-/// [`settled`](Self::rests) ends it. Each returns the violated rule, if any.
+/// [`settled`](Self::settled) ends it. Each returns the violated rule, if any.
 pub trait Facts: Debug + Send + Sync {
     /// The same once more.
     fn fork(&self) -> Box<dyn Facts>;
