@@ -365,7 +365,7 @@ fn an_implementation_that_dies_is_told_in_its_cell_with_its_last_words() {
 fn an_implementation_that_never_gets_ready_is_told_in_its_cell() {
     let unlicensed = shell("unlicensed", "echo no licence >&2; exit 9");
     let table = Table::new(&[&unlicensed, INITIATOR]);
-    let (output, events) = table.run(&["--filter", "initiator/legacy"]);
+    let (output, events) = table.run(&["--filter", "initiator/legacy", "--expect", "demanded"]);
     let pair = the_pair(&events);
     assert_eq!(pair["outcome"], "not-started");
     assert_eq!(pair["standing"], "not-as-demanded");

@@ -68,7 +68,7 @@ pub(crate) struct Args {
     level: Weakest,
 
     /// Acceptable outcomes: what the specification demands of each pair, or only streams
-    #[arg(long, value_enum, default_value_t = Expected::DemandedEnd)]
+    #[arg(long, value_enum, default_value_t = Expected::Demanded)]
     expect: Expected,
 
     #[command(flatten)]
@@ -79,7 +79,7 @@ pub(crate) struct Args {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Expected {
     /// What the specification demands: to stream, to fall back, to time out
-    DemandedEnd,
+    Demanded,
     /// The initiator receives its whole stream, by its own handshake or a fallback
     Streams,
 }

@@ -139,12 +139,7 @@ impl FuzzOutput {
         if let Some(capture) = &finding.capture {
             let _ = write!(text, "\n  capture  {}", capture.display());
         }
-        let _ = write!(
-            text,
-            "
-  replay   {}",
-            self.replay_command(finding)
-        );
+        let _ = write!(text, "\n  replay   {}", self.replay_command(finding));
         text
     }
 

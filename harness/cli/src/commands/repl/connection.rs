@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 /// A connection in its own task. It is closed when it is dropped.
 pub(super) struct Connection {
     asks: mpsc::UnboundedSender<MachineCall<Client>>,
-    event: mpsc::UnboundedReceiver<ClientEvent>,
+    events: mpsc::UnboundedReceiver<ClientEvent>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -31,7 +31,7 @@ impl Connection {
         let host = Host::bind(any_address_for(server));
         let host = host.map_err(|error| format!("no UDP socket can be opened: {error}"))?;
         let (asks, asked) = mpsc::unbounded_channel();
-        let (tell, event) = mpsc::unbounded_channel();
+        let (tell, events) = mpsc::unbounded_channel();
         let mut typist = ReplOwner {
             asked,
             has_left: false,
@@ -43,7 +43,7 @@ impl Connection {
             let mut host = host.with_key_log(key_log);
             host.run(&mut carrier, &mut typist).await;
         });
-        Ok(Self { asks, event, task })
+        Ok(Self { asks, events, task })
     }
 
     /// Asks the client for something.
@@ -61,9 +61,9 @@ impl Connection {
         answered.await.map_err(|_| gone())
     }
 
-    /// Waits for the next news; the end of the connection is an error that says why.
+    /// Waits for the next event; the end of the connection is an error that says why.
     pub(super) async fn event(&mut self) -> Result<ClientEvent, String> {
-        match self.event.recv().await {
+        match self.events.recv().await {
             Some(ClientEvent::Closed { why, .. }) => Err(why),
             Some(event) => Ok(event),
             None => Err("the connection is gone".to_owned()),
@@ -84,7 +84,7 @@ impl Connection {
 
     /// Why the connection has ended, if that was not reported yet.
     pub(super) fn ended(&mut self) -> Option<String> {
-        while let Ok(event) = self.event.try_recv() {
+        while let Ok(event) = self.events.try_recv() {
             if let ClientEvent::Closed { why, .. } = event {
                 return Some(why);
             }

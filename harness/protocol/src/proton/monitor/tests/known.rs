@@ -31,7 +31,7 @@ fn what_a_lost_packet_carried_comes_with_a_later_one() {
             .losing()
             .bytes(0, Client, &[9])
     };
-    let told = lost().alive(4, &[1]).end();
+    let told = lost().alive(5, &[1]).end();
     told.broke(&[("PR-S-01", Client)]);
     let told = lost().alive(8, &[1]).end();
     told.broke(&[("PR-S-01", Client), ("PR-S-03", Server)]);
