@@ -69,6 +69,17 @@ fn nothing_is_found_in_a_run_of_the_reference_that_was_judged_wrongly(#[case] se
     );
 }
 
+/// More commits than the reference keeps waiting, each of which takes nearly five minutes.
+#[test]
+fn a_flood_of_slow_commits_is_answered_in_time() {
+    let run = swarm(&[]).run(50_854).unwrap();
+    assert!(
+        run.violations.is_empty(),
+        "{}",
+        evidence(50_854).text(&PROTOCOL, false)
+    );
+}
+
 #[test]
 fn a_story_ends_with_what_is_broken() {
     let swarm = swarm(&["PR-E-01"]);

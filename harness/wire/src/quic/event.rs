@@ -255,6 +255,12 @@ impl Acknowledged {
             Some(below) => below > 63 || self.newest >> below & 1 == 1,
         }
     }
+
+    /// Whether the packet with this number is known to be acknowledged.
+    #[must_use]
+    pub const fn shows(&self, number: u64) -> bool {
+        self.covers(number) && self.largest - number <= 63
+    }
 }
 
 /// A limit of flow control.

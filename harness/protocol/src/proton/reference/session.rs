@@ -13,7 +13,8 @@ use super::settings::{Profile, ServerSettings};
 use crate::sending::Sending;
 use crate::streams::{ConnectionNumber, OnStream, Output, StreamId};
 
-/// StateCommit requests that may wait for their answers; past that their stream is not read.
+/// StateCommit requests that may wait for their answers; past that the oldest is answered at once. What is not read
+/// waits too, and its answer is due from when it was sent.
 const MOST_COMMITS: usize = 1_024;
 
 /// A server's side of one connection.
@@ -276,6 +277,12 @@ impl Session {
                     };
                     let answers = std::iter::repeat_n((due, answer), answers);
                     self.commits.extend(answers);
+                    if self.commits.len() > MOST_COMMITS
+                        && let Some((due, _)) = self.commits.front_mut()
+                    {
+                        *due = now;
+                        self.answer(now, context);
+                    }
                 }
                 Kind::Action => {
                     self.item(now, id, context);
@@ -450,12 +457,10 @@ impl Session {
         let Some(stream) = self.streams.get(&id) else {
             return true;
         };
-        let is_busy =
-            stream.purpose == Purpose::Of(Kind::StateCommit) && self.commits.len() >= MOST_COMMITS;
         let waits = stream.purpose == Purpose::Of(Kind::Event)
             && self.works()
             && self.without.has(Deviation::EventsWait);
         let is_full = stream.sending.is_full() && !self.without.has(Deviation::UnreadUnbounded);
-        !is_full && !is_busy && !waits
+        !is_full && !waits
     }
 }

@@ -2,44 +2,27 @@ use std::time::Duration;
 
 use shakedown_wire::quic::{Acknowledged, Packet};
 
-use super::{At, Connection, MOST_STREAMS, index, late};
+use super::{At, Connection, MOST_STREAMS, Stream, index, late};
 use crate::MonitorSettings;
 use crate::proton::monitor::due::ExpectedClose;
 use crate::proton::monitor::findings::ObservationSink;
 use crate::proton::{IDENTIFICATION, IDLE_TIMEOUT, KEEP_ALIVE, Kind, OPERATION, SETUP};
 use crate::requirement::Role;
 
-/// Data of the client before the server's handshake was complete, which may have been dropped: a
-/// server does not process it (RFC 9001, section 5.7).
-#[derive(Debug, Default)]
-pub(super) struct Early {
-    /// The client's newest packet.
-    newest: Option<u64>,
-    /// The newest one when the server's handshake completed.
-    limit: Option<u64>,
-    /// The newest one until then that the server is known to have taken.
-    taken: Option<u64>,
-}
-
-impl Early {
-    fn acknowledged(&mut self, largest: u64) {
-        if self.limit.is_none_or(|limit| largest <= limit) {
-            self.taken = self.taken.max(Some(largest));
-        }
-    }
-
-    /// Whether the server has received the client's packet with this number.
-    fn is_heard(&self, number: Option<u64>) -> bool {
-        self.taken >= number || self.limit.is_some_and(|limit| number > Some(limit))
-    }
-}
-
 impl Connection {
     /// The server says that its handshake is done.
     pub(in super::super) fn handshake_done(&mut self) {
-        if self.early.limit.is_none() {
-            self.early.limit = self.early.newest;
+        if self.early.is_none() {
+            // The next one is the packet after the newest.
+            self.early = Some(self.next[index(Role::Initiator)].unwrap_or_default());
         }
+    }
+
+    /// Whether what opened the stream has come. A server may drop data that comes before its handshake is done
+    /// (RFC 9001, section 5.7); later data reaches it.
+    fn is_heard(&self, stream: &Stream) -> bool {
+        let later = |number| self.early.is_some_and(|early| number >= early);
+        stream.taken || stream.number.is_none_or(later)
     }
 
     /// A packet of a side, and with it what its time shows.
@@ -116,7 +99,6 @@ impl Connection {
             return;
         };
         if by == Role::Initiator {
-            self.early.newest = self.early.newest.max(Some(number));
             let new = self.streams.values_mut();
             let new = new.filter(|stream| stream.number.is_none());
             new.for_each(|stream| stream.number = Some(number));
@@ -138,7 +120,11 @@ impl Connection {
         } = acknowledged;
         self.gaps |= unseen;
         if by == Role::Responder {
-            self.early.acknowledged(largest);
+            for stream in self.streams.values_mut() {
+                stream.taken |= stream
+                    .number
+                    .is_some_and(|number| acknowledged.shows(number));
+            }
         }
         let probe = &mut self.probes[peers];
         if let Some((_, sent)) = probe.take_if(|(number, _)| *number <= largest) {
@@ -201,8 +187,10 @@ impl Connection {
         let mut owed = Vec::new();
         for (id, stream) in &self.streams {
             let waits = stream.kind.is_none() && !stream.resets && !stream.void;
-            let is_heard = self.early.is_heard(stream.number);
-            if waits && is_heard && !stream.client_lost && now > stream.opened.time + IDENTIFICATION
+            if waits
+                && self.is_heard(stream)
+                && !stream.client_lost
+                && now > stream.opened.time + IDENTIFICATION
             {
                 let why = format!("stream {id} did not say within 1 s which it is");
                 owed.push((

@@ -38,6 +38,8 @@ struct Stream {
     opened: At,
     /// The number of the packet that opened it.
     number: Option<u64>,
+    /// The server acknowledged that packet.
+    taken: bool,
     kind: Option<Kind>,
     /// It sent 0xFF.
     resets: bool,
@@ -94,8 +96,8 @@ pub(super) struct Connection {
     acknowledged: [Option<u64>; 2],
     /// Packets are missing: their numbers are, or they are acknowledged and were not seen.
     gaps: bool,
-    /// What the server may not have taken before its handshake was done.
-    early: clock::Early,
+    /// The client's first packet after the server's handshake was done; the server may have dropped those before it.
+    early: Option<u64>,
     /// When the server was first seen to have the client's data: its handshake is done.
     established: Option<At>,
     /// When a side was last seen to have everything of the other one.
@@ -170,7 +172,7 @@ impl Connection {
             next: [None; 2],
             acknowledged: [None; 2],
             gaps: false,
-            early: clock::Early::default(),
+            early: None,
             shaking: None,
             handshake_delay: Duration::ZERO,
             idle_restarted: None,

@@ -34,6 +34,7 @@ impl Connection {
             let new = Stream {
                 opened: at,
                 number: None,
+                taken: false,
                 kind: None,
                 resets: false,
                 void: surplus,
