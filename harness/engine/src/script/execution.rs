@@ -41,6 +41,8 @@ pub(crate) struct Execution {
     pub(crate) mark: Duration,
     /// Whether a step that fails or cannot be played is passed over.
     tolerant: bool,
+    /// What the scenario is about: the first of its requirements.
+    about: Option<String>,
     /// By how much its time is ahead of the driver's: what was settled was not waited for.
     ahead: Duration,
     /// Whether steps are reported: events and comments.
@@ -109,6 +111,7 @@ impl Execution {
         let mut execution = Self::new(Arc::clone(&program.ops), outcome);
         execution.tells = tells;
         execution.tolerant = program.scenario.tolerant;
+        execution.about = program.scenario.requirements.first().cloned();
         (execution, context)
     }
 
@@ -330,6 +333,12 @@ impl Execution {
             failure.step.clone_from(&op.path);
         }
         if let Some((at, code)) = self.exited {
+            // Who was gone before the question was put broke no rule of answering it.
+            if at < self.mark
+                && let Some(about) = &self.about
+            {
+                failure.requirement.clone_from(about);
+            }
             let status = exit_status(code);
             let before = human_time(failure.time.saturating_sub(at));
             if at <= failure.time && !failure.got.contains(&status) {

@@ -115,6 +115,20 @@ fn a_failure_says_that_the_process_had_ended() {
 }
 
 #[test]
+fn who_was_gone_before_the_question_broke_what_the_scenario_is_about() {
+    let fails_by = |ended| {
+        let mut play = initiator(json!([
+            { "expect_nothing": { "for": "1s" } },
+            { "expect": { "frame": "ACK", "within": "1s", "requirement": "MS-H-05" } },
+        ]));
+        play.until(ended).exits(ended, Some(1)).until(2_500);
+        play.failed().requirement.clone()
+    };
+    assert_eq!(fails_by(500), "MS-H-01");
+    assert_eq!(fails_by(1_200), "MS-H-05");
+}
+
+#[test]
 fn a_failure_names_the_requirements_that_were_judged_before() {
     let mut play = initiator(json!([
         { "expect": { "frame": "SYN", "within": "1s", "requirement": "MS-H-02" } },
