@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 use shakedown_engine::iut::Timing;
 use shakedown_engine::scenario::{Environment, Span};
 use shakedown_engine::simulation::Settings;
-use shakedown_protocol::machine::{Input, Machine, Output};
+use shakedown_protocol::machine::{Input, Machine, Outcome, Output};
 use shakedown_protocol::mediastream::PROTOCOL;
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{Protocol, Reference, ReferenceSettings};
@@ -30,6 +30,9 @@ use support::failures;
 #[case::names_an_optimistic_stream_again(&NAMES_AGAIN, 5_000)]
 #[case::answers_the_unexpected_by_error_7_once(&ANSWERS_BY_SEVEN, 5_000)]
 #[case::goes_on_with_its_numbers_after_a_restart(&NUMBERS_GO_ON, 5_000)]
+#[case::counts_its_nonces_from_1(&NONCE_1, 5_000)]
+#[case::names_its_upload(&NAMES_UPLOADS, 5_000)]
+#[case::stays_for_a_second_when_its_stream_is_over(&LINGERS, 5_000)]
 #[case::gives_up_after_a_second(&PROTOCOL, 1_000)]
 #[case::gives_up_before_start_is_due_again(&PROTOCOL, 400)]
 #[case::waits_for_half_a_minute(&PROTOCOL, 30_000)]
@@ -70,17 +73,37 @@ static NUMBERS_GO_ON: Protocol = Protocol {
     ..PROTOCOL
 };
 
+static NONCE_1: Protocol = Protocol {
+    reference: |settings| sibling(settings, Habit::NonceIs1),
+    ..PROTOCOL
+};
+static NAMES_UPLOADS: Protocol = Protocol {
+    reference: |settings| sibling(settings, Habit::NamesUploads),
+    ..PROTOCOL
+};
+static LINGERS: Protocol = Protocol {
+    reference: |settings| sibling(settings, Habit::Lingers),
+    ..PROTOCOL
+};
+
 /// What a sibling does that the reference does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Habit {
     /// MS-L-02: a connection-id does not end the repetition of START; the deployed program does so.
     AsksOn,
-    /// MS-H-16: until the ACK the connection-id comes again after every second datagram of media.
+    /// MS-H-16: until the ACK the connection-id comes again after every second datagram of media, but for the last
+    /// frame (MS-D-07).
     NamesAgain,
     /// MS-S-17: the first frame of a session that nobody expects is answered by ERROR 7.
     AnswersBySeven,
     /// MS-H-23: the numbers of a session that was restarted go on.
     NumbersGoOn,
+    /// MS-S-01: the Nonce is a number that counts sessions, and the first of a process.
+    NonceIs1,
+    /// MS-X-01: the client sends data as a responder does, a connection-id before it.
+    NamesUploads,
+    /// A client does not end at once when its stream is complete.
+    Lingers,
 }
 
 fn sibling(settings: &ReferenceSettings, habit: Habit) -> Result<Reference, String> {
@@ -92,6 +115,9 @@ fn sibling(settings: &ReferenceSettings, habit: Habit) -> Result<Reference, Stri
         inner,
         pause: settings.stream.interval() + Duration::from_millis(500),
         again: None,
+        nonce: None,
+        frames: settings.stream.frames(),
+        stays: None,
         out: VecDeque::new(),
         peers: BTreeMap::new(),
     })))
@@ -103,6 +129,11 @@ struct Sibling {
     pause: Duration,
     /// When START is sent again, and to whom.
     again: Option<(Duration, SocketAddr)>,
+    /// The Nonce of the reference, which the other side knows as 1.
+    nonce: Option<u64>,
+    frames: u64,
+    /// Until when it stays, though all is done.
+    stays: Option<Duration>,
     out: VecDeque<Output>,
     peers: BTreeMap<SocketAddr, Peer>,
 }
@@ -132,6 +163,14 @@ impl Machine for Sibling {
     }
 
     fn handle(&mut self, now: Duration, input: Input<'_>) {
+        let renamed = match input {
+            Input::Datagram { from, payload } => Some((from, self.renamed(payload.to_vec()))),
+            Input::Tick | Input::Stop => None,
+        };
+        let input = renamed.as_ref().map_or(input, |(from, payload)| {
+            let from = *from;
+            Input::Datagram { from, payload }
+        });
         self.inner.handle(now, input);
         let mut is_answered = false;
         while let Some(output) = self.inner.poll() {
@@ -149,6 +188,7 @@ impl Machine for Sibling {
         if self.inner.is_finished() {
             self.again = None;
         }
+        self.stays = self.stays.filter(|until| now < *until);
     }
 
     fn poll(&mut self) -> Option<Output> {
@@ -157,11 +197,12 @@ impl Machine for Sibling {
 
     fn deadline(&self) -> Option<Duration> {
         let again = self.again.map(|(due, _)| due);
-        self.inner.deadline().into_iter().chain(again).min()
+        let inner = self.inner.deadline().into_iter();
+        inner.chain(again).chain(self.stays).min()
     }
 
     fn is_finished(&self) -> bool {
-        self.inner.is_finished()
+        self.inner.is_finished() && self.stays.is_none()
     }
 
     fn counters(&self) -> Value {
@@ -170,12 +211,53 @@ impl Machine for Sibling {
 }
 
 impl Sibling {
+    /// A frame of start3 with 1 for the Nonce of the reference and the reverse.
+    fn renamed(&self, mut payload: Vec<u8>) -> Vec<u8> {
+        if let (Some(own), Some((_, [_, nonce, _]))) = (self.nonce, start3(&payload)) {
+            let other = match nonce {
+                1 => own,
+                nonce if nonce == own => 1,
+                nonce => nonce,
+            };
+            payload[38..46].copy_from_slice(&other.to_le_bytes());
+        }
+        payload
+    }
+
     /// What the reference sends, and what the sibling makes of it.
     fn sends(&mut self, now: Duration, output: Output) {
         let Output::Send { to, mut payload } = output else {
+            let is_completed = matches!(
+                output,
+                Output::Ended {
+                    outcome: Outcome::Completed,
+                    ..
+                }
+            );
+            if is_completed && self.habit == Habit::Lingers && self.inner.role() == Role::Initiator
+            {
+                self.stays = Some(now + Duration::from_secs(1));
+            }
             self.out.push_back(output);
             return;
         };
+        if self.habit == Habit::NamesUploads
+            && self.inner.role() == Role::Initiator
+            && is_media(&payload)
+            && self.peers.get(&to).is_none_or(|peer| peer.media == 0)
+        {
+            self.send(
+                to,
+                "connection-id",
+                &json!({ "connection_id": "an upload" }),
+            );
+        }
+        if let (Habit::NonceIs1, Role::Initiator, Some((0x0200, [_, nonce, _]))) =
+            (self.habit, self.inner.role(), start3(&payload))
+        {
+            self.nonce = Some(nonce);
+        }
+        payload = self.renamed(payload);
         let peer = self.peers.entry(to).or_default();
         let is_media = is_media(&payload);
         if self.habit == Habit::AsksOn && payload == START {
@@ -207,7 +289,8 @@ impl Sibling {
             None => {}
         }
         peer.media += u64::from(is_media);
-        let again = peer.media.is_multiple_of(2) && is_media && !peer.is_confirmed;
+        let is_last = is_media && word(&payload, 2) >= self.frames;
+        let again = peer.media.is_multiple_of(2) && is_media && !is_last && !peer.is_confirmed;
         let name = peer.name.clone().filter(|_| again);
         self.out.push_back(Output::Send { to, payload });
         if let (Habit::NamesAgain, Some(syn_ack)) = (self.habit, name) {

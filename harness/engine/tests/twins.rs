@@ -14,8 +14,12 @@ use std::path::Path;
 
 use rstest::rstest;
 use shakedown_engine::scenario::{Library, Scenario};
+use shakedown_engine::simulation::{Settings, simulate};
 use shakedown_engine::twins::TwinInRole;
+use shakedown_engine::verdict::Verdict;
 use shakedown_protocol::PROTOCOLS;
+use shakedown_protocol::mediastream::PROTOCOL as MEDIA;
+use shakedown_protocol::requirement::Role;
 
 use exceptions::{Exception, exceptions};
 
@@ -63,6 +67,47 @@ fn a_twin_is_caught_under_the_requirement_that_it_breaks(
         ));
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Media that nothing confirmed breaks its own requirement wherever it breaks another: first, but where a
+/// confirmation that is wrong came before it and may be what was taken.
+#[rstest]
+#[case::before_the_ack("MS-H-15", "3way", &["MS-H-12", "MS-H-13", "MS-W-07", "MS-W-14", "MS-W-16"])]
+#[case::before_the_start_confirm("MS-S-04", "start3", &["MS-S-19", "MS-W-07", "MS-W-14"])]
+fn media_before_its_time_is_named_with_what_follows_from_it(
+    #[case] twin: &'static str,
+    #[case] mode: &str,
+    #[case] of_confirmations: &[&str],
+) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors/mediastream/scenarios");
+    let library = Library::read(&[folder.join(mode)]);
+    let library = library.unwrap_or_else(|problems| panic!("{problems}"));
+    let settings = Settings {
+        without: Some(twin),
+        ..Settings::default()
+    };
+    let scenarios = library.scenarios().iter().map(|one| &one.scenario);
+    let mut failed = 0;
+    for scenario in scenarios.filter(|one| one.iut.role == Role::Responder) {
+        // A flood of requests brings more media than is recorded.
+        let Ok(played) = simulate(&MEDIA, scenario, &settings) else {
+            continue;
+        };
+        let composed = played.composed;
+        if composed.verdict.verdict != Verdict::Fail {
+            continue;
+        }
+        failed += 1;
+        let found = composed.findings.iter();
+        let found: Vec<&str> = found.map(|finding| finding.requirement.as_str()).collect();
+        let is_first = found[0] == twin || of_confirmations.contains(&found[0]);
+        assert!(
+            is_first && found.contains(&twin),
+            "{}: {found:?}",
+            scenario.id
+        );
+    }
+    assert!(failed > 20, "{failed}");
 }
 
 #[test]

@@ -17,9 +17,11 @@ pub(crate) const OTHER_CASE: &str = "other_case";
 
 /// The key of a text with a space more, and the most bytes it may have: `{"longer": ["$id", 36]}`.
 pub(crate) const LONGER: &str = "longer";
+/// The key of a text that fills so many bytes, without a NUL: `{"filled": ["$id", 37]}`.
+pub(crate) const FILLED: &str = "filled";
 
-/// What `{"sum": [..]}`, `{"join": [..]}`, `{"jwt": ..}`, `{"shorter": ..}`, `{"other_case": ..}` and
-/// `{"longer": [..]}` stand for once their names are replaced. `None` if the value is no such object.
+/// What `{"sum": [..]}`, `{"join": [..]}`, `{"jwt": ..}`, `{"shorter": ..}`, `{"other_case": ..}`,
+/// `{"longer": [..]}` and `{"filled": [..]}` stand for once their names are replaced. `None` if the value is no such object.
 ///
 /// # Errors
 /// A human-readable error: what is added is no list of integers, the sum is none that a field can hold, or
@@ -34,6 +36,7 @@ pub(crate) fn computed(value: &Value) -> Option<Result<Value, String>> {
         SHORTER => Some(changed(SHORTER, argument, less_its_last)),
         OTHER_CASE => Some(changed(OTHER_CASE, argument, in_other_case)),
         LONGER => Some(longer(argument)),
+        FILLED => Some(filled(argument)),
         _ => None,
     }
 }
@@ -45,25 +48,50 @@ fn changed(key: &str, value: &Value, change: impl Fn(&[u8]) -> Vec<u8>) -> Resul
         let text = String::from_utf8(another(text.as_bytes(), change));
         return text.map(Value::String).map_err(|_| wrong());
     }
-    let hex = value.get("hex").and_then(Value::as_str).ok_or_else(wrong)?;
-    let bytes = hex::parse(hex).map_err(|problem| format!("`{key}`: the text {problem}"))?;
+    let bytes = of_hex(key, value).ok_or_else(wrong)??;
     let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
     let mut text = another(text, change);
     text.resize(bytes.len(), 0);
     Ok(json!({ "hex": ::hex::encode(text) }))
 }
 
+/// The bytes of `{"hex": ..}`.
+fn of_hex(key: &str, value: &Value) -> Option<Result<Vec<u8>, String>> {
+    let hex = value.get("hex")?.as_str()?;
+    Some(hex::parse(hex).map_err(|problem| format!("`{key}`: the text {problem}")))
+}
+
 /// A text with a space more; where that is more than the limit, with another last character.
 fn longer(argument: &Value) -> Result<Value, String> {
     let wrong = || format!("`{LONGER}` takes a text and the most bytes that it may have");
-    let [text, most] = argument.as_array().map(Vec::as_slice).ok_or_else(wrong)? else {
-        return Err(wrong());
-    };
-    let most = most.as_u64().ok_or_else(wrong)?;
+    let (text, most) = with_length(argument).ok_or_else(wrong)?;
     changed(LONGER, text, |text| match (text.len() as u64) < most {
         true => [text, b" "].concat(),
         false => text.to_vec(),
     })
+}
+
+/// A text with bytes behind it up to a length.
+fn filled(argument: &Value) -> Result<Value, String> {
+    let wrong = || format!("`{FILLED}` takes a text and how many bytes it is to have, up to 64");
+    let (text, length) = with_length(argument).ok_or_else(wrong)?;
+    let length = usize::try_from(length).ok().filter(|length| *length <= 64);
+    let length = length.ok_or_else(wrong)?;
+    let bytes = match text {
+        Value::String(text) => text.as_bytes().to_vec(),
+        other => of_hex(FILLED, other).ok_or_else(wrong)??,
+    };
+    let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+    let mut text = text.to_vec();
+    text.resize(length, b'7');
+    Ok(json!({ "hex": ::hex::encode(text) }))
+}
+
+fn with_length(argument: &Value) -> Option<(&Value, u64)> {
+    match argument.as_array()?.as_slice() {
+        [text, length] => Some((text, length.as_u64()?)),
+        _ => None,
+    }
 }
 
 /// What `change` makes of a text; where that is the same, the text with another last character.
@@ -196,6 +224,23 @@ mod tests {
         for wrong in [json!("ab"), json!(["ab"]), json!(["ab", "c"])] {
             let error = computed(&json!({ "longer": wrong })).unwrap().unwrap_err();
             let told = "`longer` takes a text and the most bytes that it may have";
+            assert_eq!(error, told, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_filled_text_has_no_nul() {
+        for (value, filled) in [
+            (json!(["ab", 4]), "61623737"),
+            (json!([{ "hex": "61620000" }, 4]), "61623737"),
+            (json!(["abcd", 4]), "61626364"),
+        ] {
+            let got = computed(&json!({ "filled": value })).unwrap();
+            assert_eq!(got, Ok(json!({ "hex": filled })), "{value}");
+        }
+        for wrong in [json!("ab"), json!([7, 4]), json!(["ab", 65])] {
+            let error = computed(&json!({ "filled": wrong })).unwrap().unwrap_err();
+            let told = "`filled` takes a text and how many bytes it is to have, up to 64";
             assert_eq!(error, told, "{wrong}");
         }
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{LONGER, MAIN, OTHER_CASE, SHORTER, SUM, Scenario, Span, Step};
+use super::{FILLED, LONGER, MAIN, OTHER_CASE, SHORTER, SUM, Scenario, Span, Step};
 use crate::document::Pointer;
 use crate::scenario::matcher;
 
@@ -86,6 +86,10 @@ fn plain(value: &Value) -> String {
         Some((LONGER, Value::Array(of))) => {
             let text = of.first().map(plain).unwrap_or_default();
             format!("{text} with a space more")
+        }
+        Some((FILLED, Value::Array(of))) => {
+            let text = of.first().map(plain).unwrap_or_default();
+            format!("{text} without a NUL")
         }
         Some((OTHER_CASE, text)) => format!("{} in the other case", plain(text)),
         Some(_) | None => match value {

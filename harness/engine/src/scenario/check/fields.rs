@@ -8,7 +8,7 @@ use crate::document::{Pointer, did_you_mean};
 use crate::scenario::matcher::Matcher;
 use crate::scenario::signed::Wanted;
 use crate::scenario::{
-    Binding, JOIN, JWT, LONGER, NOW, OTHER_CASE, SHORTER, SUM, Scenario, computed,
+    Binding, FILLED, JOIN, JWT, LONGER, NOW, OTHER_CASE, SHORTER, SUM, Scenario, computed,
 };
 
 /// The matchers of a frame that has no parts of parts.
@@ -27,8 +27,8 @@ const SCALARS: [&str; 8] = [
 ];
 
 /// What a value may be that is written as an object with one key.
-const VALUES: [&str; 8] = [
-    "hex", "pattern", SUM, JOIN, JWT, SHORTER, OTHER_CASE, LONGER,
+const VALUES: [&str; 9] = [
+    "hex", "pattern", SUM, JOIN, JWT, SHORTER, OTHER_CASE, LONGER, FILLED,
 ];
 
 impl Checker<'_> {

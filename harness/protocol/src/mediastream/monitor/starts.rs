@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 ///
 /// MS-L-02, where the initiator's doings can be seen (elsewhere a doubt): a START more than 50 ms
 /// after media came from the responder; a START too early or too late after the one before; an
-/// answer that came late with no second START before it. Too late is judged where the interval is
+/// answer that came late with no second START before it; none for as long as the initiator waits. Too late is judged where the interval is
 /// known: configured, or seen in the stream that followed; after a connection-id, which may end the
 /// repetition or not, it is not. A START that nothing ever answers and that is not repeated is a breach
 /// in a supervised capture and else says nothing: its sender may be gone.
@@ -140,8 +140,12 @@ impl StartTokens {
         let window = Window::around(interval + PAUSE, scope.settings.tolerance);
         let gives_up = scope.settings.buffer_period;
         let waits = gives_up.is_none_or(|after| after > window.latest);
-        if !self.has_answer() && scope.settings.supervised && self.sends == 1 && waits {
-            self.waited(&scope.now);
+        if !self.has_answer() && scope.settings.supervised && waits {
+            let waited = scope.now.since(&self.first).unwrap_or_default();
+            let after = gives_up.map_or(Duration::ZERO, |after| waited.saturating_sub(after));
+            if gives_up.is_some() || self.sends == 1 {
+                self.waited(&scope.now.before(after));
+            }
         }
         let Some((longest, at)) = self.longest else {
             return;

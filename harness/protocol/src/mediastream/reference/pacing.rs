@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::deviation::Deviations;
+use super::deviation::{Deviation, Deviations};
 use crate::StreamParameters;
 
 /// Further behind than this, a stream goes on at its pace instead of catching up at once: a
@@ -16,17 +16,24 @@ pub(super) struct Schedule {
     /// Number of the next frame, from 1 (MS-D-01).
     next: u64,
     frames: u64,
+    /// How much later the last one is due.
+    tail: Duration,
     /// When a frame that is due at this time is sent: then, except by a twin.
     pace: fn(Duration, u64) -> Duration,
 }
 
 impl Schedule {
     pub(super) fn new(start: Duration, stream: &StreamParameters, without: Deviations) -> Self {
+        let (more, tail) = match without.has(Deviation::OneFrameLate) {
+            true => (1, Duration::from_secs(2)),
+            false => (0, Duration::ZERO),
+        };
         Self {
             start,
             rate: stream.frames_per_second.max(1),
             next: 1,
-            frames: stream.frames(),
+            frames: stream.frames() + more,
+            tail,
             pace: without.pace(),
         }
     }
@@ -64,7 +71,12 @@ impl Schedule {
         let (rate, next) = (u64::from(self.rate), self.next);
         let rest = u128::from(next % rate) * 1_000_000_000 / u128::from(rate);
         let rest = Duration::from_nanos(u64::try_from(rest).unwrap_or(0));
-        (self.pace)(Duration::from_secs(next / rate) + rest, next)
+        let tail = if next == self.frames {
+            self.tail
+        } else {
+            Duration::ZERO
+        };
+        (self.pace)(Duration::from_secs(next / rate) + rest, next) + tail
     }
 }
 

@@ -246,7 +246,9 @@ impl EarlyMedia {
     /// The handshake is over without one.
     pub(super) fn close(&mut self, scope: &mut Scope<'_>) {
         if let Some(first) = self.first.take() {
-            first.report(true, scope);
+            // Where all is seen until the end, no confirmation was on its way.
+            let is_certain = scope.settings.supervised && !scope.is_on_the_path();
+            first.report(!is_certain, scope);
         }
     }
 }

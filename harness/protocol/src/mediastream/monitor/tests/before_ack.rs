@@ -44,6 +44,21 @@ fn an_ack_with_another_id_licenses_no_media() {
 }
 
 #[test]
+fn media_is_before_the_ack_where_a_run_ends_with_it() {
+    let talk = Talk::new()
+        .syn("a")
+        .after(1.0)
+        .syn_ack("one")
+        .after(20.0)
+        .data(1, 974);
+    let heard = judge(&talk, &supervised("3way"));
+    assert_eq!(heard.findings, ["MS-H-15"], "{:#?}", heard.all);
+    let heard = judge(&talk, &at(Vantage::Sender));
+    assert_eq!(heard.findings, [""; 0], "{:#?}", heard.all);
+    assert!(heard.doubts.contains(&"MS-H-15"), "{:#?}", heard.all);
+}
+
+#[test]
 fn media_and_ack_that_cross_are_healthy() {
     let talk = Talk::new()
         .syn("a")

@@ -64,6 +64,22 @@ pub(super) fn has_bytes_after_nul(id: &ConnectionId) -> bool {
     rest.is_some_and(|rest| rest.iter().any(|byte| *byte != 0))
 }
 
+/// The exclusive or of the lower and the upper half of a number.
+pub(super) const fn halves_xor(number: u64) -> u64 {
+    (number ^ (number >> 32)) & 0xFFFF_FFFF
+}
+
+/// The sum of the lower and the upper half of a number.
+pub(super) const fn halves_sum(number: u64) -> u64 {
+    (number & 0xFFFF_FFFF) + (number >> 32)
+}
+
+/// The first eight bytes of an id.
+pub(super) fn short(id: &ConnectionId) -> ConnectionId {
+    let text = id.text().get(..8).unwrap_or_default();
+    ConnectionId::from_text(text).unwrap_or(ConnectionId::EMPTY)
+}
+
 pub(super) fn name(id: ConnectionId) -> Vec<u8> {
     answer::connection_id(&id)
 }

@@ -35,6 +35,7 @@ macro_rules! with_media {
             => Paced(|due, number| due + interval(due, number) * if number < 20 { 0 } else { 10 }),
         OneFrameMore = "MS-D-07": "there is a frame more than the stream has"
             => Sent(MEDIA, |it| if it.sequence() == it.known.frames { it.after.push(it.next_frame()) }),
+        OneFrameLate = "MS-D-07/late" Responder: "2 s after the stream there is a frame more",
         SynEndsAnother = "MS-D-07/other": "a SYN or START of another peer ends the stream"
             => Taken(HANDSHAKE, |it| if !it.known.session && matches!(it.flag(), flag::SYN | flag::START) {
                 it.ends = it.known.other.map(|(other, _)| other);

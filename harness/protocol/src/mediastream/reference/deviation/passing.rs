@@ -441,6 +441,21 @@ impl Passing {
         });
     }
 
+    /// Takes the nonces for those of the session, where it is of its stream. A SenderNonce that is not known is what
+    /// it is.
+    pub(super) fn take_nonces_if(&mut self, is_taken: impl Fn(Identity, Identity) -> bool) {
+        self.take_as(|its, own| {
+            let own = match own.sender_nonce {
+                0 => own.with_sender(its.sender_nonce),
+                _ => own,
+            };
+            match its.stream_id == own.stream_id && is_taken(its, own) {
+                true => own,
+                false => its,
+            }
+        });
+    }
+
     /// Whether it is the START that the session began with.
     pub(super) fn is_repeated_start(&self) -> bool {
         let own = self.known.identity;

@@ -44,6 +44,19 @@ macro_rules! with_start3 {
             => Taken(CONFIRM, |it| it.take_sender_if(|its, _| its.sender_nonce == 0)),
         NonceAsSender = "MS-S-06/swapped" Responder: "a START_CONFIRM with the two nonces swapped is taken"
             => Taken(CONFIRM, |it| if it.known.identity == Some(it.identity().swapped()) { it.set_identity(it.identity().swapped()) }),
+        NoncesByXor = "MS-S-06/xor": "of the two nonces the exclusive or is compared"
+            => Taken(START_ACK_OR_CONFIRM, |it| it.take_nonces_if(|its, own| its.nonce ^ its.sender_nonce == own.nonce ^ own.sender_nonce)),
+        NoncesBySum = "MS-S-06/sum": "of the two nonces the sum is compared"
+            => Taken(START_ACK_OR_CONFIRM, |it| it.take_nonces_if(|its, own| its.nonce.wrapping_add(its.sender_nonce) == own.nonce.wrapping_add(own.sender_nonce))),
+        NoncesByHalves = "MS-S-06/halves": "of the halves of each nonce the exclusive or is compared"
+            => Taken(START_ACK_OR_CONFIRM, |it| it.take_nonces_if(|its, own| halves_xor(its.nonce) == halves_xor(own.nonce)
+                && halves_xor(its.sender_nonce) == halves_xor(own.sender_nonce))),
+        NoncesByHalvesSum = "MS-S-06/halves-sum" Responder: "of the halves of each nonce the sum is compared"
+            => Taken(CONFIRM, |it| it.take_nonces_if(|its, own| halves_sum(its.nonce) == halves_sum(own.nonce)
+                && halves_sum(its.sender_nonce) == halves_sum(own.sender_nonce))),
+        NonceAsFloat = "MS-S-06/float" Responder: "a Nonce above 2^53 is compared without its lowest bits"
+            => Taken(CONFIRM, |it| it.take_nonces_if(|its, own| its.sender_nonce == own.sender_nonce
+                && own.nonce >> 53 != 0 && its.nonce >> 8 == own.nonce >> 8)),
         OthersSender = "MS-S-06/session" Responder: "the SenderNonce of another session is taken"
             => Taken(CONFIRM, |it| if it.known.other.and_then(|(_, its)| its).is_some_and(|its| its.sender_nonce == it.identity().sender_nonce) { it.take_sender_if(|_, _| true) }),
         MismatchIgnored = "MS-S-06/silent": "no ERROR 6 is sent"
@@ -142,6 +155,8 @@ macro_rules! with_start3 {
             => Sent(ERROR, |it| it.lose_if(it.is_error(ErrorCode::InvalidParameters))),
         LaterGrantTaken = "MS-S-14/later": "FrameRate of a START_ACK is not looked at once START was sent again"
             => Taken(START_ACK, |it| if it.known.sends > 1 { it.strip(|of| of == kind::FRAME_RATE) }),
+        LastGrantCounts = "MS-S-14/last": "of two StreamLengths that are granted the last counts"
+            => Taken(START_ACK, |it| it.reverse_tlvs()),
         OneLessTaken = "MS-S-14/together": "of a lower FrameRate and a lower StreamLength the latter is not taken over"
             => Taken(START_ACK, |it| if it.tlvs().u32(kind::FRAME_RATE).is_some_and(|rate| rate < 50)
                 && it.tlvs().u32(kind::STREAM_LENGTH).is_some_and(|length| length < 2) { it.strip(|of| of == kind::STREAM_LENGTH) }),
@@ -155,6 +170,8 @@ macro_rules! with_start3 {
         ErrorFallsBack = "MS-S-16/fallback" Initiator: "after an ERROR it falls back to the START token, where fallback is on",
         ErrorOfAnySender = "MS-S-16/sender": "an ERROR with another SenderNonce ends the session"
             => Taken(ERROR, |it| it.take_as(|its, own| if its.stream_id == own.stream_id && its.nonce == own.nonce { own } else { its })),
+        ErrorByXor = "MS-S-16/xor": "of the nonces of an ERROR the exclusive or is compared"
+            => Taken(ERROR, |it| it.take_nonces_if(|its, own| its.nonce ^ its.sender_nonce == own.nonce ^ own.sender_nonce)),
         ErrorOfSevenBytes = "MS-S-16/byte": "the StreamId of an ERROR is compared without its highest byte"
             => Taken(ERROR, |it| it.take_as(|its, own| if (its.stream_id ^ own.stream_id) << 8 == 0 { own } else { its })),
         Error7Ends = "MS-S-16/seven": "ERROR 7 ends the session"
@@ -180,6 +197,8 @@ macro_rules! with_start3 {
             => Sent(ERROR, |it| if it.is_error(ErrorCode::UnexpectedFrame) { it.take_as(|_, own| own) }),
         LaterStartAckLost = "MS-S-18" Initiator: "only the first START may be answered"
             => Taken(START_ACK, |it| it.lose_if(it.known.pending && it.known.sends > 1)),
+        WaitsOnAfterConfirm = "MS-S-18/waits" Initiator: "after the START_CONFIRM it waits for ever for media"
+            => Setting(|it| if it.modes == Modes::from(Mode::Start3) { it.buffer_period = Duration::from_hours(1) }),
         LaterConfirmLost = "MS-S-18/confirm" Responder: "a START_CONFIRM after a repeated START_ACK completes nothing"
             => Taken(CONFIRM, |it| it.lose_if(it.known.pending && it.known.sends > 1)),
         AnyStreamCompletes = "MS-S-19": "a START_CONFIRM for another StreamId completes the handshake"

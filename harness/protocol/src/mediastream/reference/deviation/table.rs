@@ -54,6 +54,8 @@ with_start3! {
         => Taken(0x1001..=0x1001, |it| it.set(0, &[0x00, 0x10])),
     NearFlagIsMedia = "MS-W-08/media" Initiator: "flags up to 0x00FF are those of media"
         => Taken(0x0002..=0x00FF, |it| it.set(0, &[0, 0])),
+    LowByteIsMedia = "MS-W-08/byte" Initiator: "flag 0x8000 is that of data: its upper byte is not read"
+        => Taken(0x8000..=0x8000, |it| it.set(1, &[0])),
     UnknownAnswered = "MS-W-08/answered": "a datagram of an unknown ProtocolFlag is sent back"
         => Taken(ANY, |it| if it.is_unknown() { it.before.push(it.bytes.clone()) }),
     ErrorEnds = "MS-W-08/error": "ERROR ends the session where it is an unknown flag"
@@ -139,6 +141,8 @@ with_start3! {
     AskedEarly = "MS-L-02/early": "an unanswered START token is sent again after 200 ms",
     AskedNear = "MS-L-02/near": "an unanswered START token is sent again 100 ms too early",
     AskedLate = "MS-L-02/late": "an unanswered START token is sent again after a second",
+    AskedFourTimes = "MS-L-02/four": "a START token is sent four times, and then waited for"
+        => Sent(TOKEN, |it| it.lose_if(it.known.sent > 3)),
     AskedOn = "MS-L-02/after": "media is answered by a START token"
         => Taken(MEDIA, |it| it.before.push(START_TOKEN.to_vec())),
     Unnamed = "MS-L-03": "media comes without a connection-id"
@@ -187,6 +191,8 @@ with_start3! {
         => Sent(SYN, |it| it.before.push(START_TOKEN.to_vec())),
     BeginsWithAck = "MS-H-01/ack": "an ACK comes before the SYN"
         => Sent(SYN, |it| it.before.push(it.as_ack())),
+    BeginsByVersion2 = "MS-H-01/version": "SYN has Version 2"
+        => Sent(SYN, |it| it.edit(26, |_| 2)),
     UnendedWish = "MS-H-02": "the wished id has no NUL"
         => Sent(SYN, |it| it.set_id(ConnectionId::from_bytes([b'7'; 37]))),
     SameWish = "MS-H-02/same": "every session wishes the same id"
@@ -246,6 +252,8 @@ with_start3! {
         => Sent(ACK, |it| it.set_id(ConnectionId::EMPTY)),
     AckOfTrimmedId = "MS-H-09/spaces": "the ACK bears the id without the spaces around it"
         => Sent(ACK, |it| it.trim_id()),
+    AckOfVersion2 = "MS-H-09/version": "the ACK has Version 2"
+        => Sent(ACK, |it| it.edit(26, |_| 2)),
     NoAck = "MS-H-09/silent": "a SYN-ACK is not answered"
         => Sent(ACK, |it| it.lose()),
     RejectionAnswered = "MS-H-10": "Accept=0 is answered by ACK"
@@ -286,6 +294,8 @@ with_start3! {
         => Taken(ACK, |it| if it.id().is_some() && it.id() == it.known.wish { it.take_id_if(|_, _| true) }),
     AnyAckCompletesRestart = "MS-H-12/restart": "after a restart an ACK with any id completes the handshake"
         => Taken(ACK, |it| if it.known.pending && it.known.sent > 10 { it.take_id_if(|_, _| true) }),
+    AnyAckCompletesSecondRestart = "MS-H-12/again": "after a second restart an ACK with any id completes the handshake"
+        => Taken(ACK, |it| if it.known.pending && it.known.sent > 22 { it.take_id_if(|_, _| true) }),
     StrayAckAnswered = "MS-H-13": "an ACK without a handshake is sent back"
         => Taken(ACK, |it| if !it.known.session { it.before.push(it.bytes.clone()) }),
     StrayAckServed = "MS-H-13/served": "an ACK without a handshake gets media"
@@ -298,6 +308,10 @@ with_start3! {
         => Taken(SYN_ACK, |it| if it.shares_the_address() { it.take_as_the_others() }),
     AnyIdsSynAck = "MS-H-14/id": "a SYN-ACK with another id within the session is answered by an ACK with it"
         => Taken(SYN_ACK, |it| if it.known.id.is_some() && it.id() != it.known.id { it.before.push(it.as_ack()) }),
+    AnyCaseSynAck = "MS-H-14/case": "a SYN-ACK with the session's id in other letters is answered by an ACK"
+        => Taken(SYN_ACK, |it| it.take_id_if(|id, own| id.eq_ignore_ascii_case(own))),
+    ShorterSynAck = "MS-H-14/shorter": "a SYN-ACK whose id is the beginning of the session's is answered by an ACK"
+        => Taken(SYN_ACK, |it| it.take_id_if(|id, own| !id.is_empty() && own.starts_with(id))),
     AnyPortCompletes = "MS-H-13/port": "an ACK from another port completes the handshake"
         => Taken(ACK, |it| if it.shares_the_address() { it.take_as_the_others() }),
     AckMovesStream = "MS-H-13/moves": "an ACK from another port moves the stream there",
@@ -306,6 +320,10 @@ with_start3! {
         => Taken(ACK, |it| it.take_id_if(|id, own| id.get(..18) == own.get(..18))),
     UnendedAckCompletes = "MS-H-15/nul": "an ACK completes the handshake by the first 36 bytes of its id, NUL or not"
         => Taken(ACK, |it| it.terminate_id()),
+    FilledAckCompletes = "MS-H-15/short": "assigned ids are short, and an ACK without a NUL that begins with one completes the handshake"
+        => Sent(ANY, |it| if let Some(id) = it.id() { it.set_id(short(&id)) })
+        => Taken(ACK, |it| if let (Some(id), Some(own)) = (it.id(), it.known.id)
+            && (id == short(&own) || !id.is_terminated() && id.text().starts_with(short(&own).text())) { it.set_id(own) }),
     UnnamedOptimisticMedia = "MS-H-16": "optimistic media bears no connection-id before the ACK"
         => Sent(NAME, |it| it.lose_if(it.known.pending)),
     MisnamedOptimisticMedia = "MS-H-16/other": "optimistic media bears another id than the assigned one"
