@@ -60,6 +60,15 @@ fn nothing_is_found_in_random_runs_of_the_reference() {
 #[case::a_probe_restarts_the_idle_timer_of_another(7_192)]
 #[case::a_stream_opens_those_before_it(33_528)]
 #[case::a_packet_that_is_not_acknowledged(92_977)]
+#[case::data_before_the_handshake_is_done(11_589)]
+#[case::data_that_is_sent_again(3_588)]
+#[case::a_second_stream_of_a_kind_before_the_first_one_came(26_766)]
+#[case::an_id_that_was_dropped(29_263)]
+#[case::a_rest_that_was_lost(35_250)]
+#[case::the_older_handshake_is_done_later(46_749)]
+#[case::a_delayed_first_packet_begins_anew(74_508)]
+#[case::the_startup_delay_ends_with_a_client_that_waits(120_071)]
+#[case::two_clients_that_reset_each_other(123_481)]
 fn nothing_is_found_in_a_run_of_the_reference_that_was_judged_wrongly(#[case] seed: u64) {
     let run = swarm(&[]).run(seed).unwrap();
     assert!(

@@ -230,6 +230,15 @@ impl Monitor {
             return;
         }
         let refused = Code::Application(CloseCode::AlreadyConnected.number());
+        let superseded = Code::Application(CloseCode::ResetByClient.number());
+        let second_of = self.connections.get(&number).and_then(|one| one.second_of);
+        if code == superseded
+            && let Some(old) = second_of.and_then(|old| self.connections.get_mut(&old))
+            && old.reset
+        {
+            // Both reset, and the reset of the older one was the later.
+            old.dues.retain(|due| due.requirement != "PR-R-01");
+        }
         if code != refused && code != Code::Transport(CONNECTION_REFUSED) {
             self.wrongly_refused(number, code, at, emit);
             return;
@@ -260,8 +269,10 @@ impl Monitor {
             let occurrence = one.occurrence(by, at);
             let expected = "the first connection unharmed by the second";
             let got = code.to_string();
+            // PR-C-08: a server that has only started waits for a reset, and then turns the client away.
+            let starts = !one.spoke && one.first.time <= late(STARTUP_DELAY, &self.settings);
             // Of two handshakes at once either may be the first for the server.
-            if one.established().is_some_and(|since| since < second) {
+            if !starts && one.established().is_some_and(|since| since < second) {
                 one.found("PR-C-01", occurrence, expected, got, emit);
             } else {
                 one.findings
@@ -284,8 +295,14 @@ impl Monitor {
         let recent = |heard: &Option<Duration>| {
             heard.is_some_and(|heard| heard + late(KEEP_ALIVE, &self.settings) > at.time)
         };
-        let lives =
-            |old: &Connection| old.is_read() && old.closed.is_none() && old.last.iter().all(recent);
+        // A handshake under way is no connection yet: it may be done after that of the second.
+        let was_first = |old: &Connection| {
+            old.established()
+                .is_some_and(|first| Some(first) < new.established())
+        };
+        let lives = |old: &Connection| {
+            was_first(old) && old.is_read() && old.closed.is_none() && old.last.iter().all(recent)
+        };
         if new.spoke || new.reset || !old.is_some_and(lives) {
             return;
         }
@@ -320,7 +337,11 @@ impl Monitor {
         };
         // One that fell silent may be there for the server.
         let mut before = self.connections.range(..number);
-        if before.any(|(_, other)| other.server == new.server && other.closed.is_none()) {
+        let is_there = |other: &Connection| {
+            let reborn = other.reborn.map(|since| since + IDLE_TIMEOUT);
+            other.closed.is_none() || reborn > Some(new.first.time)
+        };
+        if before.any(|(_, other)| other.server == new.server && is_there(other)) {
             return;
         }
         let [by_client, by_server] = old.over;

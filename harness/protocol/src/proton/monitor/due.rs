@@ -1,7 +1,5 @@
 use std::time::Duration;
 
-use shakedown_wire::quic::Acknowledged;
-
 use super::Code;
 use super::at::{At, late};
 use crate::MonitorSettings;
@@ -11,15 +9,12 @@ use crate::requirement::Role;
 /// Time limit of an immediate close (PR-C-03).
 const PROMPT: Duration = Duration::from_secs(1);
 
-/// How far below an acknowledged packet another one is lost.
-const LOST_BELOW: u64 = 3;
-
 /// When a side knows of its peer's violation: a captured packet may have been lost on its way to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Known {
     /// When it acknowledges the current packet.
     ByThisPacket,
-    /// When it acknowledges the peer's packet with this number.
+    /// When it has acknowledged the peer's packets up to this number.
     By(u64),
     /// When the caller reports it: the cause is on another connection.
     Elsewhere,
@@ -39,6 +34,8 @@ pub(super) struct ExpectedClose {
     within: Duration,
     /// When the side knows of the cause.
     known: Known,
+    /// Whether a packet with the cause was lost, so that it was sent again.
+    resent: bool,
     /// Permitted application codes; empty for any.
     codes: &'static [u64],
     /// Whether QUIC itself may refuse it.
@@ -56,6 +53,7 @@ impl ExpectedClose {
             since: at.time,
             within: Duration::ZERO,
             known: Known::ByThisPacket,
+            resent: false,
             codes: &[],
             refusable: false,
             why,
@@ -105,28 +103,42 @@ impl ExpectedClose {
         }
     }
 
-    /// The packet that was read now has this number, if it carries data of the application.
+    /// Of the packets that were read until now this number is the largest, if the last one carries data of the
+    /// application.
     pub(super) fn number(&mut self, by: Role, number: Option<u64>) {
         if self.known == Known::ByThisPacket && self.party != by {
             self.known = number.map_or(Known::Since(self.since), Known::By);
         }
     }
 
-    /// The side has acknowledged packets of its peer, whose next one has this number. A packet below three others
-    /// is lost (RFC 9002, section 6.1.1), and what it carried is sent again.
+    /// A packet of the peer is lost, and what it carried comes in its next one at the earliest. Data are read in
+    /// order, so they wait for it even if their own packet came.
+    pub(super) fn lost(&mut self, lost: u64, next: u64) {
+        if let Known::By(number) = &mut self.known
+            && lost <= *number
+        {
+            *number = next;
+            self.resent = true;
+        }
+    }
+
+    /// The side has acknowledged packets of its peer; whether all up to a number, `is_delivered` tells.
     pub(super) fn acknowledged(
         &mut self,
-        acknowledged: &Acknowledged,
-        next: Option<u64>,
+        is_delivered: impl Fn(u64) -> bool,
         now: Duration,
+        round_trip: Duration,
     ) {
-        let Known::By(number) = self.known else {
-            return;
-        };
-        if acknowledged.covers(number) {
-            self.known = Known::Since(now);
-        } else if acknowledged.largest >= number.saturating_add(LOST_BELOW) {
-            self.known = Known::By(next.unwrap_or(number));
+        if let Known::By(number) = self.known
+            && is_delivered(number)
+        {
+            // The peer learned of the loss later, and packets under way did not have the data.
+            let later = if self.resent {
+                round_trip
+            } else {
+                Duration::ZERO
+            };
+            self.known = Known::Since(now + later);
         }
     }
 
@@ -136,8 +148,8 @@ impl ExpectedClose {
     }
 
     /// Whether the side knows what it owes the close for.
-    pub(super) const fn is_known(&self) -> bool {
-        matches!(self.known, Known::Since(_))
+    pub(super) fn is_known(&self, now: Duration) -> bool {
+        matches!(self.known, Known::Since(since) if since <= now)
     }
 
     /// Whether a packet of the side at `now` shows that it did not close, where packets and their
@@ -183,6 +195,11 @@ impl ExpectedClose {
     /// Whether any code fits.
     pub(super) const fn is_with_any(&self) -> bool {
         self.codes.is_empty()
+    }
+
+    /// Whether the cause had to be sent again.
+    pub(super) const fn is_resent(&self) -> bool {
+        self.resent
     }
 
     /// What was wanted (human-readable).

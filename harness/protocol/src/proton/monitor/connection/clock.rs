@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use shakedown_wire::quic::{Acknowledged, Packet};
+use shakedown_wire::quic::{Acknowledged, Level, Packet};
 
 use super::{At, Connection, MOST_STREAMS, Stream, index, late};
 use crate::MonitorSettings;
@@ -44,6 +44,10 @@ impl Connection {
         self.numbers(packet, at);
         if self.closed.is_some() {
             self.conclude(settings, emit);
+            // The server takes a first packet that was delayed for a new connection.
+            if (packet.level, by) == (Level::Initial, Role::Initiator) {
+                self.reborn = Some(at.time);
+            }
             return;
         }
         if by == Role::Responder {
@@ -82,8 +86,11 @@ impl Connection {
         let (mine, peers) = (index(by), index(by.peer()));
         // Packets of the handshake have numbers of their own.
         let number = packet.is_of_the_application().then_some(packet.number);
+        // The data that it completes may be in a packet that was sent after it and seen before.
+        let newest =
+            number.map(|number| self.next[mine].map_or(number, |next| number.max(next - 1)));
         for due in &mut self.dues {
-            due.number(by, number);
+            due.number(by, newest);
         }
         let Some(number) = number else {
             match by {
@@ -110,6 +117,7 @@ impl Connection {
         *next = (*next).max(Some(number.saturating_add(1)));
         if packet.ack_eliciting {
             self.newest[mine] = self.newest[mine].max(Some(number));
+            self.outstanding[mine].sent(number);
             self.probes[mine].get_or_insert((number, at.time));
         }
         let Some(acknowledged) = packet.acknowledges else {
@@ -131,12 +139,19 @@ impl Connection {
             let delay = at.time.saturating_sub(sent);
             self.delays[peers] = self.delays[peers].max(delay);
         }
-        self.acknowledged[mine] = self.acknowledged[mine].max(Some(largest));
-        if self.acknowledged[mine] >= self.newest[peers] {
+        let next = self.next[peers].unwrap_or_default();
+        let outstanding = &mut self.outstanding[peers];
+        let lost = outstanding.acknowledged(&acknowledged, next);
+        let is_delivered = |number| outstanding.is_delivered(number);
+        if is_delivered(u64::MAX) {
             self.caught_up[mine] = Some(at.time);
         }
+        let [client, server] = self.delays;
         for due in self.dues.iter_mut().filter(|due| due.party == by) {
-            due.acknowledged(&acknowledged, self.next[peers], at.time);
+            if let Some(lost) = lost {
+                due.lost(lost, next);
+            }
+            due.acknowledged(is_delivered, at.time, client + server);
         }
         if by == Role::Responder {
             self.established.get_or_insert(at);

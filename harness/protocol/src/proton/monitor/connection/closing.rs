@@ -145,7 +145,10 @@ impl Connection {
             // PR-C-08: a server that has only started turns everybody away, whatever they do.
             let starts = (by, number) == (Role::Responder, 6)
                 && self.first.time <= late(STARTUP_DELAY, settings);
-            let other = ends || starts || (!due.is_known() && !self.is_unexplained(by, number));
+            // It reacts to what it has so far.
+            let lacks = due.is_resent() || self.outstanding[index(by.peer())].has_gap();
+            let unknown = !due.is_known(at.time) && (lacks || !self.is_unexplained(by, number));
+            let other = ends || starts || unknown;
             if other {
                 self.findings
                     .doubt(due.requirement, occurrence, expected, got, emit);
@@ -181,7 +184,7 @@ impl Connection {
         let (expected, got) = (due.wanted(), code.to_string());
         // Without an error a side ends, and one that began anew knows nothing of what it owes.
         let ends = matches!(code, Code::Transport(0) | Code::StatelessReset);
-        if ends || due.is_with_any() || !due.is_known() {
+        if ends || due.is_with_any() || !due.is_known(at.time) {
             self.findings
                 .doubt(due.requirement, occurrence, expected, got, emit);
         } else {

@@ -5,12 +5,14 @@ mod clock;
 mod closing;
 mod flow;
 mod messages;
+mod outstanding;
 mod streams;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use outstanding::Outstanding;
 use shakedown_wire::quic;
 
 use super::at::{At, late};
@@ -67,6 +69,8 @@ pub(super) struct Connection {
     /// It is of another protocol.
     pub(super) foreign: bool,
     pub(super) unreadable: bool,
+    /// When the server may last have begun anew after the end.
+    pub(super) reborn: Option<Duration>,
     /// Whether data of the application of the client and the server could be read, and why a packet
     /// of them could not.
     read: [bool; 2],
@@ -78,9 +82,9 @@ pub(super) struct Connection {
     pub(super) over: [Option<Duration>; 2],
     /// Its refusal was reported already.
     pub(super) told_why: bool,
-    /// The largest packet numbers of the client and the server that have to be acknowledged, and
-    /// those that they have acknowledged of each other.
+    /// The largest packet numbers of the client and the server that have to be acknowledged.
     newest: [Option<u64>; 2],
+    outstanding: [Outstanding; 2],
     /// A packet of each side that the other one is to acknowledge, and when it was seen.
     probes: [Option<(u64, Duration)>; 2],
     /// The longest time from a packet of each side to its acknowledgement.
@@ -93,7 +97,6 @@ pub(super) struct Connection {
     idle_restarted: Option<Duration>,
     /// The number after the largest one of each side.
     next: [Option<u64>; 2],
-    acknowledged: [Option<u64>; 2],
     /// Packets are missing: their numbers are, or they are acknowledged and were not seen.
     gaps: bool,
     /// The client's first packet after the server's handshake was done; the server may have dropped those before it.
@@ -160,6 +163,7 @@ impl Connection {
             agreed: None,
             foreign: false,
             unreadable: false,
+            reborn: None,
             read: [false; 2],
             unread: [None; 2],
             closed: None,
@@ -167,10 +171,10 @@ impl Connection {
             over: [None; 2],
             told_why: false,
             newest: [None; 2],
+            outstanding: Default::default(),
             probes: [None; 2],
             delays: [Duration::ZERO; 2],
             next: [None; 2],
-            acknowledged: [None; 2],
             gaps: false,
             early: None,
             shaking: None,
