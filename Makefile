@@ -13,7 +13,7 @@ SHARD ?= 1/40
 SOURCES := find harness fuzz -name target -prune -o -name '*.rs' -print
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test acceptance odds vacuity test-browser test-wireshark torture golden dist format lint fuzz fuzz-smoke fuzz-coverage fuzz-benchmark mutants bench clean
+.PHONY: help build run test acceptance odds vacuity test-browser test-wireshark torture golden specification dist format lint fuzz fuzz-smoke fuzz-coverage fuzz-benchmark mutants bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ torture: ## Attack the program with hostile peers and files, for at most 10 minu
 
 golden: ## Regenerate pcaps/golden/ in virtual time; review the diff before committing
 	GOLDEN_UPDATE=always $(CARGO) test --locked --package shakedown-engine --test golden --quiet
+
+specification: ## Write the requirements of vectors/ into the tables of docs/spec/
+	SPECIFICATION_UPDATE=always $(CARGO) test --locked --package shakedown-protocol --lib --quiet specification
 
 format: ## Format all Rust files
 	$(SOURCES) | xargs rustfmt --edition 2024

@@ -134,12 +134,8 @@ mod tests {
     }
 
     #[test]
-    fn every_requirement_says_why_it_is_there_and_none_is_made_up() {
-        for protocol in PROTOCOLS {
-            let reasons = vectors::reasons(protocol).unwrap();
-            let ids = (protocol.requirements)().iter().map(|one| &one.id);
-            assert!(reasons.keys().eq(ids.collect::<BTreeSet<_>>()));
-            assert!(reasons.values().all(|why| why.ends_with('.')));
-        }
+    fn every_requirement_says_why_it_is_there() {
+        let mut all = PROTOCOLS.iter().flat_map(|one| (one.requirements)());
+        assert!(all.all(|one| one.why.len() > 10 && one.why.ends_with('.')));
     }
 }

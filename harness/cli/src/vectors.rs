@@ -61,14 +61,6 @@ pub(crate) fn frames() -> Vec<&'static str> {
     frames.map(|(_, text)| text.as_str()).collect()
 }
 
-/// The rationale of each requirement of a protocol, by its id; empty if the protocol has no such file.
-pub(crate) fn reasons(protocol: &Protocol) -> Result<BTreeMap<String, String>, Failure> {
-    let name = format!("{}/why.json", protocol.id);
-    let text = VECTORS.get(&name).map_or("{}", String::as_str);
-    let read = serde_json::from_str(text);
-    read.map_err(|problem| harness(format!("vectors/{name}: {problem}")))
-}
-
 /// The description of the reference of a protocol in a role.
 pub(crate) fn reference(protocol: &Protocol, role: Role) -> Result<Iut, Failure> {
     let name = format!("{}/reference-{}.toml", protocol.id, protocol.side(role));

@@ -17,7 +17,6 @@ use shakedown_engine::iut::Iut;
 use shakedown_engine::network::Impairment;
 use shakedown_engine::scenario::Loaded;
 use shakedown_protocol::mediastream::PROTOCOL;
-use shakedown_protocol::requirement::{Level, Seen};
 
 fn page(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
@@ -179,39 +178,6 @@ fn the_descriptions_that_are_shown_load(#[case] name: &str, #[case] number: usiz
             panic!("{}", problems.render(false));
         }
     }
-}
-
-#[test]
-fn the_table_of_requirements_is_whole() {
-    let page = page("mediastream.md");
-    let rows: Vec<&str> = page.lines().filter(|l| l.starts_with("| MS-")).collect();
-    let wanted: Vec<String> = (PROTOCOL.requirements)()
-        .iter()
-        .map(|requirement| {
-            let level = match requirement.level {
-                Level::Must => "MUST",
-                Level::Should => "SHOULD",
-                Level::May => "MAY",
-            };
-            let seen: Vec<&str> = requirement
-                .seen
-                .iter()
-                .map(|seen| match seen {
-                    Seen::Wire => "wire",
-                    Seen::Peer => "peer",
-                    Seen::Inner => "inner",
-                })
-                .collect();
-            format!(
-                "| {} | {level} | {} | {} | {} |",
-                requirement.id,
-                requirement.binds,
-                seen.join(", "),
-                requirement.text
-            )
-        })
-        .collect();
-    assert_eq!(rows, wanted, "docs/mediastream.md is stale");
 }
 
 #[rstest]

@@ -128,7 +128,10 @@ pub struct Requirement {
     pub only: BTreeMap<Role, Vec<String>>,
     /// How it can be observed.
     pub seen: Vec<Seen>,
+    /// The rule, in one or two sentences.
     pub text: String,
+    /// What goes wrong where it is broken.
+    pub why: String,
     /// Where it comes from: seed numbers, `F` seen in the field, `D` decided.
     pub source: String,
     /// The specification's section.

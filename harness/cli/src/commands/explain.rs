@@ -43,15 +43,8 @@ impl Args {
         let wanted = self.id.to_uppercase();
         for protocol in PROTOCOLS {
             if let Some(found) = protocol.requirement(&wanted) {
-                let reasons = vectors::reasons(protocol)?;
-                let why = reasons.get(&found.id).map(String::as_str);
                 let coverage = evidence.of(protocol, found);
-                return Ok(requirement(
-                    protocol,
-                    found,
-                    why.unwrap_or_default(),
-                    &coverage,
-                ));
+                return Ok(requirement(protocol, found, &coverage));
             }
         }
         let twins = PROTOCOLS.map(|protocol| protocol.twin(&self.id));
@@ -109,17 +102,12 @@ impl Args {
     }
 }
 
-fn requirement(
-    protocol: &Protocol,
-    one: &Requirement,
-    why: &str,
-    coverage: &Coverage<'_>,
-) -> String {
+fn requirement(protocol: &Protocol, one: &Requirement, coverage: &Coverage<'_>) -> String {
     let mut text = String::new();
-    let level = format!("{:?}", one.level).to_uppercase();
+    let level = one.level.name();
     let roles: Vec<_> = one.roles.iter().map(|role| protocol.side(*role)).collect();
     let _ = writeln!(text, "{} ({level})\n\n  {}\n", one.id, one.text);
-    let _ = writeln!(text, "  why      {why}");
+    let _ = writeln!(text, "  why      {}", one.why);
     let roles = match roles.as_slice() {
         [role] if role.eq_ignore_ascii_case(&one.binds) => String::new(),
         roles => format!(" ({})", roles.join(", ")),
