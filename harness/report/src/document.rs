@@ -8,7 +8,7 @@ use crate::{Record, file};
 
 /// What renders the document of what is known so far, if there is any; the path is that of its file, and
 /// the outcome is that of the reports before it.
-type Render = fn(&Record, &Path, &Outcome) -> io::Result<Option<String>>;
+pub(crate) type Render = fn(&Record, &Path, &Outcome) -> io::Result<Option<String>>;
 
 /// A report that is one document of a whole run: it is written at the start of a run and replaced at
 /// its end.

@@ -1,17 +1,17 @@
 //! The page of a table of implementations: one file that needs nothing from elsewhere.
 
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 use maud::{DOCTYPE, Markup, html};
 use shakedown_engine::event::{FindingEvent, ProcessEvent};
 use shakedown_engine::interop::{PairEvent, Standing};
 
-use crate::document::Document;
 use crate::hexdump;
 use crate::link::target;
 use crate::table::{Table, demanded, label, legend, standing, words};
 use crate::text::{clean, clean_line, count};
-use crate::{Ladder, Record, ladder, requirements};
+use crate::{Ladder, Outcome, Record, ladder, requirements};
 
 /// Pairs whose ladders are drawn.
 const MOST_LADDERS: usize = 200;
@@ -42,13 +42,10 @@ dt { font-weight: 600; } .rule { font-weight: normal; } h1 { font-size: clamp(1.
 
 /// A page of HTML with the table, what was found in each cell, and links to its captures; nothing
 /// is written without an interoperability matrix.
-#[must_use]
-pub const fn interop_page(path: PathBuf) -> Document {
-    Document::new(path, |record, place, _| {
-        let directory = place.parent().unwrap_or(Path::new(""));
-        let table = record.table.as_ref();
-        Ok(table.map(|table| page(table, record, directory).into_string()))
-    })
+pub(crate) fn document(record: &Record, place: &Path, _: &Outcome) -> io::Result<Option<String>> {
+    let directory = place.parent().unwrap_or(Path::new(""));
+    let table = record.table.as_ref();
+    Ok(table.map(|table| page(table, record, directory).into_string()))
 }
 
 fn page(table: &Table, record: &Record, directory: &Path) -> Markup {
@@ -70,11 +67,11 @@ fn page(table: &Table, record: &Record, directory: &Path) -> Markup {
             }
         }
     };
-    document(&title, &[ladder::STYLE], &body)
+    whole_page(&title, &[ladder::STYLE], &body)
 }
 
 /// A whole page; `styles` are what it has besides the style of all pages.
-pub(crate) fn document(title: &str, styles: &[&str], body: &Markup) -> Markup {
+pub(crate) fn whole_page(title: &str, styles: &[&str], body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -262,7 +259,7 @@ mod tests {
 
     use super::*;
     use crate::fixture::{self, record};
-    use crate::{Outcome, Sink};
+    use crate::{Document, Sink};
 
     fn written(events: Vec<Event>) -> String {
         let record = record(events);
@@ -331,7 +328,7 @@ mod tests {
     #[test]
     fn nothing_is_written_where_nobody_was_set_at_a_table() {
         let directory = tempfile::tempdir().unwrap();
-        let mut page = interop_page(directory.path().join("interop.html"));
+        let mut page = Document::new(directory.path().join("interop.html"), document);
         let record = record(fixture::run());
         page.finish(&record, &Outcome::default()).unwrap();
         assert_eq!(page.file(), None);

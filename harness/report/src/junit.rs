@@ -2,7 +2,7 @@ mod table;
 mod text;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::Path;
 
 use indexmap::IndexMap;
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
@@ -10,7 +10,6 @@ use shakedown_engine::event::{CheckSummary, FindingEvent, VerdictEvent};
 use shakedown_engine::verdict::Verdict;
 
 use self::text::{described, seconds};
-use crate::document::Document;
 use crate::text::{clean, clean_line};
 use crate::{Ladder, Outcome, Record, load, requirements};
 
@@ -24,9 +23,8 @@ const LADDER_WIDTH: usize = 100;
 /// `inconclusive`) or has not run (type `not-run`): only a pass is shown as passed. What does not
 /// apply or shows only from inside is skipped, with the reason. Every scenario that was selected is there,
 /// and a case fails or errs wherever the exit code is not 0.
-#[must_use]
-pub const fn junit(path: PathBuf) -> Document {
-    Document::new(path, |record, _, so_far| render(record, so_far).map(Some))
+pub(crate) fn document(record: &Record, _: &Path, so_far: &Outcome) -> io::Result<Option<String>> {
+    render(record, so_far).map(Some)
 }
 
 fn render(record: &Record, so_far: &Outcome) -> io::Result<String> {

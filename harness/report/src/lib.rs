@@ -26,21 +26,17 @@ mod file;
 mod fixture;
 mod fuzz_page;
 pub mod hexdump;
-mod html;
 mod json;
-mod junit;
 mod ladder;
 mod left_out;
 mod link;
 mod load;
 mod merge;
 mod plan;
-mod plot;
 mod printed;
 mod record;
 mod replay;
 mod requirements;
-mod run_page;
 mod sink;
 mod sinks;
 mod stream_frames;
@@ -51,39 +47,43 @@ pub mod text;
 pub use comparison::{Change, Comparison};
 pub use document::Document;
 pub use fuzz_page::{FuzzPage, ReportedFault};
-pub use html::interop_page;
 pub use json::JsonLines;
-pub use junit::junit;
 pub use ladder::{Frame, Ladder, Peer, Row, RowContent};
-pub use markdown::markdown;
 pub use merge::{MergeError, check_together};
 pub use plan::plan_lines;
-pub use plot::load_plot;
 pub use printed::{Format, Printed};
 pub use record::{Record, Run};
 pub use replay::{Replay, ReplayError};
-pub use run_page::run_page;
 pub use sink::{Failure, Outcome, Sink};
 pub use sinks::Sinks;
 pub use stream_frames::DecodedFrame;
 pub use table::Table;
 pub use terminal::{Detail, Progress, Terminal};
 
-/// Declares the module of each output format, and lists the formats.
-macro_rules! formats {
-    ($($module:ident: $about:literal;)*) => {
+/// Declares the module of each report: one with `prints` is a format, one with `writes` a file in the directory
+/// of a run.
+macro_rules! reports {
+    ($($module:ident $(prints $about:literal)? $(writes $file:literal)?;)*) => {
         $(mod $module;)*
 
         /// What `--format` offers besides the terminal report and JSON lines.
         pub static FORMATS: &[Format] = &[
-            $(Format { name: stringify!($module), about: $about, render: $module::render },)*
+            $($(Format { name: stringify!($module), about: $about, render: $module::render },)?)*
         ];
+
+        /// The documents in the directory of a run, by their file names, in the order in which they are written.
+        static DOCUMENTS: &[(&str, document::Render)] = &[$($(($file, $module::document),)?)*];
     };
 }
 
-formats! {
-    tap: "TAP 14: a test point for each scenario, pair or requirement of a capture";
-    sarif: "SARIF 2.1.0: findings";
-    github: "GitHub Actions annotations";
-    markdown: "Markdown, as in summary.md";
+reports! {
+    tap prints "TAP 14: a test point for each scenario, pair or requirement of a capture";
+    sarif prints "SARIF 2.1.0: findings";
+    github prints "GitHub Actions annotations";
+    markdown prints "Markdown, as in summary.md" writes "summary.md";
+    plot writes "load.svg";
+    run_page writes "report.html";
+    html writes "interop.html";
+    // Last, so that it can list the others that could not be written.
+    junit writes "junit.xml";
 }

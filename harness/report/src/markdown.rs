@@ -2,22 +2,21 @@ mod table;
 mod text;
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 use shakedown_engine::event::{FindingEvent, VerdictEvent};
 use shakedown_engine::verdict::Verdict;
 
 use self::text::{code, escape, link};
 use crate::cause::by_cause;
-use crate::document::Document;
 use crate::left_out::{LeftOut, by_mode};
 use crate::text::count;
-use crate::{Record, load, requirements};
+use crate::{Outcome, Record, load, requirements};
 
 /// A Markdown summary, as a CI job shows it: what it comes to, what failed, the requirements.
-#[must_use]
-pub const fn markdown(path: PathBuf) -> Document {
-    Document::new(path, |record, place, _| Ok(Some(render_at(record, place))))
+pub(crate) fn document(record: &Record, place: &Path, _: &Outcome) -> io::Result<Option<String>> {
+    Ok(Some(render_at(record, place)))
 }
 
 /// The document as it goes to standard output.

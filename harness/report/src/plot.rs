@@ -1,11 +1,11 @@
 use std::io;
-use std::path::PathBuf;
+use std::path::Path;
 
 use plotters::prelude::*;
 use shakedown_engine::event::{Latency, LoadStretch, LoadSummary};
 
-use crate::document::Document;
 use crate::text::clean_line;
+use crate::{Outcome, Record};
 
 /// Width and height in pixels.
 const SIZE: (u32, u32) = (960, 720);
@@ -23,11 +23,8 @@ const LINES: [Line; 3] = [
 /// load.
 ///
 /// Text is left to the viewer (`font-family="sans-serif"`): no font is needed to write it.
-#[must_use]
-pub const fn load_plot(path: PathBuf) -> Document {
-    Document::new(path, |record, _, _| {
-        record.loads.last().map(draw).transpose()
-    })
+pub(crate) fn document(record: &Record, _: &Path, _: &Outcome) -> io::Result<Option<String>> {
+    record.loads.last().map(draw).transpose()
 }
 
 /// The whole drawing: time to handshake above, time to first media below.

@@ -4,17 +4,17 @@
 mod failures;
 mod matrix;
 
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 use maud::{Markup, PreEscaped, html};
 
 use self::failures::Failures;
 use self::matrix::{Column, class};
 use crate::comparison::Comparison;
-use crate::document::Document;
 use crate::html;
 use crate::text::{clean_line, count};
-use crate::{Record, ladder};
+use crate::{Outcome, Record, ladder};
 
 /// How it looks besides what all pages have.
 const STYLE: &str = "
@@ -47,13 +47,10 @@ filter?.addEventListener('input', () => {
 /// The HTML page of a run: summary, failures with causes, requirements, every scenario; several
 /// implementations side by side. Nothing is written for an interoperability matrix, which has its
 /// own page.
-#[must_use]
-pub const fn run_page(path: PathBuf) -> Document {
-    Document::new(path, |record, place, _| {
-        let directory = place.parent().unwrap_or(Path::new(""));
-        let is_table = record.table.is_some();
-        Ok((!is_table).then(|| page(record, directory).into_string()))
-    })
+pub(crate) fn document(record: &Record, place: &Path, _: &Outcome) -> io::Result<Option<String>> {
+    let directory = place.parent().unwrap_or(Path::new(""));
+    let is_table = record.table.is_some();
+    Ok((!is_table).then(|| page(record, directory).into_string()))
 }
 
 fn page(record: &Record, directory: &Path) -> Markup {
@@ -66,14 +63,14 @@ fn page(record: &Record, directory: &Path) -> Markup {
     let body = match several.is_empty() {
         true => {
             let only = ("verdict".to_owned(), record);
-            html! { (head(record)) (told(&[only], directory)) }
+            html! { (head(record)) (sections(&[only], directory)) }
         }
         false => {
             let columns = several.iter().map(|(name, one)| (clean_line(name), *one));
             let columns: Vec<Column<'_>> = columns.collect();
             html! {
                 @for (name, one) in &columns { section { h2 { (name) } (head(one)) } }
-                (told(&columns, directory))
+                (sections(&columns, directory))
             }
         }
     };
@@ -108,11 +105,11 @@ pub(crate) fn whole(title: &str, body: &Markup) -> Markup {
         main { h1 { (title) } (body) }
         script { (PreEscaped(SCRIPT)) }
     };
-    html::document(title, &[STYLE, ladder::STYLE], &body)
+    html::whole_page(title, &[STYLE, ladder::STYLE], &body)
 }
 
 /// Everything but the head, for each column what did not pass.
-fn told(columns: &[Column<'_>], directory: &Path) -> Markup {
+fn sections(columns: &[Column<'_>], directory: &Path) -> Markup {
     html! {
         @for (name, record) in columns {
             @let failures = Failures::new(record, directory);

@@ -3,7 +3,7 @@ use std::path::Path;
 use shakedown_engine::event::Event;
 
 use crate::sink::{Failure, Outcome, Sink};
-use crate::{JsonLines, Record, interop_page, junit, load_plot, markdown, run_page};
+use crate::{DOCUMENTS, Document, JsonLines, Record};
 
 /// Several reports of one stream of events.
 #[derive(Default)]
@@ -24,8 +24,7 @@ impl Sinks {
         self.open.push(Box::new(sink));
     }
 
-    /// Adds `events.jsonl`, `junit.xml`, `summary.md`, `report.html`, of a load `load.svg`, and of a table of
-    /// implementations `interop.html` in `directory`, which is made if need be.
+    /// Adds `events.jsonl` and the documents of a run in `directory`, which is made if need be.
     ///
     /// # Errors
     /// [`Failure`] if there is no such directory and none can be made.
@@ -35,12 +34,9 @@ impl Sinks {
             error,
         })?;
         self.add(JsonLines::to_file(directory.join("events.jsonl")));
-        self.add(markdown(directory.join("summary.md")));
-        self.add(load_plot(directory.join("load.svg")));
-        self.add(run_page(directory.join("report.html")));
-        self.add(interop_page(directory.join("interop.html")));
-        // Last, so that it can list the others that could not be written.
-        self.add(junit(directory.join("junit.xml")));
+        for (file, render) in DOCUMENTS {
+            self.add(Document::new(directory.join(file), *render));
+        }
         Ok(())
     }
 
