@@ -399,7 +399,7 @@ fn drop_writes_after_end(steps: &mut Vec<Value>, after: usize) {
 /// Whether a step sends something, or acts on a stream or a connection.
 fn is_stimulus(step: &Value) -> bool {
     let step = serde_json::from_value::<Step>(step.clone());
-    step.is_ok_and(|step| matches!(step.play(), Play::Sends(..) | Play::Acts(_)))
+    step.is_ok_and(|step| matches!(step.play(), Play::Sends(..) | Play::StreamAction(_)))
 }
 
 /// The names in these members of all steps, sorted.

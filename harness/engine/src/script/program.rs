@@ -189,8 +189,8 @@ fn add(step: &Step, path: String, top: usize, ops: &mut Vec<Op>) {
         | Play::Watches(_)
         | Play::Sends(..)
         | Play::Waits(..)
-        | Play::Acts(_)
-        | Play::Looks(_) => push(Kind::Step(step.clone()), path, top, ops),
+        | Play::StreamAction(_)
+        | Play::StreamWait(_) => push(Kind::Step(step.clone()), path, top, ops),
     }
 }
 

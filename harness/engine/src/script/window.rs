@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use crate::scenario::{self, Span};
+use crate::step::{Demand, Time};
 
 use super::Environment;
 use super::context::Context;
@@ -54,6 +55,39 @@ impl Window {
             window.lower = Duration::ZERO;
         }
         window
+    }
+
+    /// The time that a step demands, begun at `start`.
+    ///
+    /// # Errors
+    /// It demands none.
+    pub(crate) fn of(
+        demand: Option<Demand<'_>>,
+        start: Duration,
+        context: &Context,
+    ) -> Result<Self, String> {
+        match demand.and_then(|demand| demand.time) {
+            Some(Time::Within(after, within)) => Ok(Self::new(start, after, within, context)),
+            Some(Time::For(span)) => Ok(Self::lasting(start, span, context)),
+            None => Err("it does not say how long it waits".to_owned()),
+        }
+    }
+
+    /// The time for which something must last, without tolerance.
+    fn lasting(start: Duration, span: &Span, context: &Context) -> Self {
+        let length = resolve(span, &context.environment);
+        let slack = slack(length, &context.environment);
+        Self {
+            start,
+            lower: Duration::ZERO,
+            upper: start.saturating_add(length),
+            after: Duration::ZERO,
+            opens: start,
+            within: length,
+            early_slack: slack,
+            late_slack: slack,
+            round_trip: Duration::ZERO,
+        }
     }
 
     /// The window for what is made of many intervals, such as the frames of a stream.

@@ -34,10 +34,6 @@ within! {
 }
 
 impl Verb for Accept {
-    fn demand(&self) -> Option<Demand<'_>> {
-        Some(self.demanded())
-    }
-
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         self.http3.check(check, inside);
         transport::check(check, &self.announces, &self.believes, inside);
@@ -64,18 +60,17 @@ impl Verb for Accept {
     }
 }
 
-impl Looks for Accept {
+impl StreamWait for Accept {
     fn on(&self) -> On<'_> {
         On::Nothing
     }
 
-    fn watch(&self, start: &Start<'_>) -> Result<Box<dyn Watch>, String> {
+    fn begin(&self, _: &Start<'_>) -> Result<Box<dyn Expectation>, String> {
         Ok(Box::new(Asking {
             name: self.name.clone(),
             refuse: self.refuse,
             speaks: self.http3.speaks()?,
             faults: transport::faults(&self.announces, &self.believes),
-            window: self.window(start.at, start.context),
             taken: None,
             failed: Vec::new(),
         }))
@@ -89,22 +84,21 @@ struct Asking {
     refuse: bool,
     speaks: Speaks,
     faults: Faults,
-    window: Window,
     /// The connection that was admitted or refused.
     taken: Option<(ConnectionNumber, Moment)>,
     /// How handshakes ended that did not get done.
     failed: Vec<String>,
 }
 
-impl Watch for Asking {
-    fn due(&self) -> Duration {
-        self.window.upper
-    }
-
+impl Expectation for Asking {
     /// A connection is taken when its handshake is done; one whose handshake fails makes room for the
     /// next.
-    fn look(&mut self, view: &View<'_>, connections: &mut Connections) -> Look {
-        let (window, refuse) = (&self.window, self.refuse);
+    fn poll(
+        &mut self,
+        view: &View<'_>,
+        connections: &mut Connections,
+    ) -> Result<WaitState, String> {
+        let refuse = self.refuse;
         let expected = "a connection of the implementation";
         loop {
             let Some((number, asked)) = self.taken else {
@@ -114,7 +108,7 @@ impl Watch for Asking {
                         "" => "nothing",
                         failed => failed,
                     };
-                    return view.not_yet(window, expected, got);
+                    return Ok(view.not_yet(expected, got));
                 };
                 self.taken = Some((number, asked));
                 connections.begin(number);
@@ -127,21 +121,21 @@ impl Watch for Asking {
                 }
                 continue;
             };
-            if refuse || window.is_early(asked.at) {
+            if refuse || view.window.is_early(asked.at) {
                 let said = if refuse {
                     "refused a connection"
                 } else {
                     "got a connection"
                 };
-                return view.came(window, asked, expected, said.to_owned(), Vec::new());
+                return Ok(view.came(asked, expected, said.to_owned()));
             }
             let Some(connection) = connections.by_number.get(&number) else {
-                return Look::Unfair("the connection is forgotten".to_owned());
+                return Err("the connection is forgotten".to_owned());
             };
             match (connection.connected, &connection.ended) {
                 (Some(moment), _) => {
                     let said = "got a connection".to_owned();
-                    return view.came(window, moment, expected, said, Vec::new());
+                    return Ok(view.came(moment, expected, said));
                 }
                 (None, Some(_)) => {
                     let how = connection.how().unwrap_or_default();
@@ -150,13 +144,13 @@ impl Watch for Asking {
                 }
                 (None, None) => {
                     let got = "a connection whose handshake is not done";
-                    return view.not_yet(window, expected, got);
+                    return Ok(view.not_yet(expected, got));
                 }
             }
         }
     }
 
-    fn take(&self, connections: &mut Connections) {
+    fn take(&self, _: Target, connections: &mut Connections) {
         if let Some((number, _)) = self.taken {
             connections.add(number, &self.name);
         }

@@ -27,10 +27,6 @@ within! {
 }
 
 impl Verb for AcceptSession {
-    fn demand(&self) -> Option<Demand<'_>> {
-        Some(self.demanded())
-    }
-
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         http::check_wanted(check, [("path", self.path.as_ref())], None, inside);
         http::check_bind(check, &self.bind, inside);
@@ -61,18 +57,16 @@ impl Verb for AcceptSession {
     }
 }
 
-impl Looks for AcceptSession {
+impl StreamWait for AcceptSession {
     fn on(&self) -> On<'_> {
         On::Connection(&self.connection, Use::Waits)
     }
 
-    fn watch(&self, start: &Start<'_>) -> Result<Box<dyn Watch>, String> {
+    fn begin(&self, start: &Start<'_>) -> Result<Box<dyn Expectation>, String> {
         let members = vec![("path", self.path.clone())];
         Ok(Box::new(Asking {
             name: self.session.clone(),
             refuse: self.refuse,
-            connection: start.target.connection()?,
-            window: self.window(start.at, start.context),
             wanted: Wanted::new(members, &self.bind, start.context)?,
             found: None,
         }))
@@ -84,53 +78,40 @@ impl Looks for AcceptSession {
 struct Asking {
     name: String,
     refuse: Option<u16>,
-    connection: ConnectionNumber,
-    window: Window,
     wanted: Wanted,
     found: Option<(StreamId, Duration)>,
 }
 
-impl Watch for Asking {
-    fn due(&self) -> Duration {
-        self.window.upper
-    }
-
-    fn look(&mut self, view: &View<'_>, connections: &mut Connections) -> Look {
+impl Expectation for Asking {
+    fn poll(
+        &mut self,
+        view: &View<'_>,
+        connections: &mut Connections,
+    ) -> Result<WaitState, String> {
         let expected = format!("a session asked for{}", self.wanted.in_words());
-        let first = match connections.web(self.connection) {
-            Ok(on_web) => {
-                let mut sessions = on_web.asked.iter().filter(|asked| asked.body.is_none());
-                let first = sessions.next();
-                first.map(|asked| (asked.moment, asked.stream, as_message(&asked.fields, &[])))
-            }
-            Err(why) => return Look::Unfair(why),
+        let mut sessions = view.web(connections)?.asked.iter();
+        let Some(asked) = sessions.find(|asked| asked.body.is_none()) else {
+            return Ok(view.not_yet_on(connections, &expected, "nothing"));
         };
-        let Some((moment, stream, message)) = first else {
-            return view.not_yet_on(
-                self.connection,
-                connections,
-                &self.window,
-                &expected,
-                "nothing",
-            );
-        };
-        match self.wanted.meets(&message) {
+        let (moment, stream) = (asked.moment, asked.stream);
+        let message = as_message(&asked.fields, &[]);
+        Ok(match self.wanted.meets(&message) {
             Ok(bound) => {
                 self.found = Some((stream, view.now));
                 let said = format!("got the wish for a session: {}", describe::value(&message));
-                view.came(&self.window, moment, &expected, said, bound)
+                view.came_with(moment, &expected, said, bound)
             }
-            Err(got) => view.instead(&self.window, moment, &expected, &got),
-        }
+            Err(got) => view.instead(moment, &expected, &got),
+        })
     }
 
-    fn take(&self, connections: &mut Connections) {
-        let Some((stream, now)) = self.found else {
+    fn take(&self, on: Target, connections: &mut Connections) {
+        let (Some((stream, now)), Ok(connection)) = (self.found, on.connection()) else {
             return;
         };
-        connections.take_asked(self.connection, Some(stream), &self.name);
+        connections.take_asked(connection, Some(stream), &self.name);
         // The connection was there a moment ago.
-        let _ = connections.ask_web(self.connection, now, |web| match self.refuse {
+        let _ = connections.ask_web(connection, now, |web| match self.refuse {
             None => web.accept(stream),
             Some(status) => web.reject(stream, status),
         });

@@ -9,7 +9,10 @@ pub type Blackhole = DropPackets<false>;
 #[serde(transparent)]
 pub struct DropPackets<const SENDS: bool>(pub OfConnection);
 
-impl<const SENDS: bool> Verb for DropPackets<SENDS> {
+impl<const SENDS: bool> Verb for DropPackets<SENDS>
+where
+    Self: Demands,
+{
     fn in_words(&self) -> String {
         let what = match SENDS {
             true => "read no packet any more",
@@ -23,7 +26,7 @@ impl<const SENDS: bool> Verb for DropPackets<SENDS> {
     }
 }
 
-impl<const SENDS: bool> Acts for DropPackets<SENDS> {
+impl<const SENDS: bool> StreamAction for DropPackets<SENDS> {
     fn on(&self) -> On<'_> {
         On::Connection(&self.0.connection, Use::Acts)
     }
@@ -32,7 +35,11 @@ impl<const SENDS: bool> Acts for DropPackets<SENDS> {
         false
     }
 
-    fn act(&self, start: &Start<'_>, connections: &mut Connections) -> Result<Act, String> {
+    fn act(
+        &self,
+        start: &Start<'_>,
+        connections: &mut Connections,
+    ) -> Result<ActionResult, String> {
         match SENDS {
             true => start.misbehave(connections, &[Fault::Deaf(true)], "deaf".into()),
             false => start.misbehave(connections, &[Fault::Silent(true)], "silent".into()),

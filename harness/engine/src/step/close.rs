@@ -30,7 +30,7 @@ impl Verb for Close {
     }
 }
 
-impl Acts for Close {
+impl StreamAction for Close {
     fn on(&self) -> On<'_> {
         On::Connection(&self.connection, Use::Acts)
     }
@@ -54,7 +54,11 @@ impl Acts for Close {
         }
     }
 
-    fn act(&self, start: &Start<'_>, connections: &mut Connections) -> Result<Act, String> {
+    fn act(
+        &self,
+        start: &Start<'_>,
+        connections: &mut Connections,
+    ) -> Result<ActionResult, String> {
         let number = start.target.connection()?;
         connections.closes(number, start.at);
         connections.ask(Output::Close {
@@ -62,6 +66,9 @@ impl Acts for Close {
             code: self.code,
             reason: self.reason.clone().unwrap_or_default(),
         });
-        Ok(Act::Done(format!("closed with code {}", self.code)))
+        Ok(ActionResult::Done(format!(
+            "closed with code {}",
+            self.code
+        )))
     }
 }

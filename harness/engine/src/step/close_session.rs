@@ -23,18 +23,25 @@ impl Verb for CloseSession {
     }
 }
 
-impl Acts for CloseSession {
+impl StreamAction for CloseSession {
     fn on(&self) -> On<'_> {
         On::Session(&self.session, Use::Acts)
     }
 
-    fn act(&self, start: &Start<'_>, connections: &mut Connections) -> Result<Act, String> {
+    fn act(
+        &self,
+        start: &Start<'_>,
+        connections: &mut Connections,
+    ) -> Result<ActionResult, String> {
         let (number, id) = start.target.stream()?;
         let close = SessionClose {
             code: self.code,
             reason: self.reason.clone(),
         };
         connections.ask_web(number, start.at, |web| web.close(id, &close))?;
-        Ok(Act::Done(format!("ended the session `{}`", self.session)))
+        Ok(ActionResult::Done(format!(
+            "ended the session `{}`",
+            self.session
+        )))
     }
 }

@@ -95,12 +95,16 @@ impl Verb for Connect {
     }
 }
 
-impl Acts for Connect {
+impl StreamAction for Connect {
     fn on(&self) -> On<'_> {
         On::Nothing
     }
 
-    fn act(&self, start: &Start<'_>, connections: &mut Connections) -> Result<Act, String> {
+    fn act(
+        &self,
+        start: &Start<'_>,
+        connections: &mut Connections,
+    ) -> Result<ActionResult, String> {
         let to = self.to.as_ref().map(|to| address(to, start.context));
         // Only this one has a relay before it where the network is impaired.
         let to = to
@@ -121,7 +125,7 @@ impl Acts for Connect {
             faults: transport::faults(&self.announces, &self.believes),
         };
         connections.ask(Output::ConnectBy(number, options));
-        Ok(Act::Done("connecting".to_owned()))
+        Ok(ActionResult::Done("connecting".to_owned()))
     }
 }
 

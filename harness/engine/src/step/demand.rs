@@ -22,6 +22,14 @@ pub(crate) enum Time<'a> {
     For(&'a Span),
 }
 
+/// A step that may demand something.
+pub(crate) trait Demands {
+    /// When what it waits for must come, and by which requirement it is judged.
+    fn demand(&self) -> Option<Demand<'_>> {
+        None
+    }
+}
+
 impl Demand<'_> {
     pub(crate) fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         check.judged_by(self.requirement, inside);
@@ -67,19 +75,18 @@ macro_rules! within {
         }
 
         impl $Form {
-            fn demanded(&self) -> Demand<'_> {
-                Demand {
-                    time: Some(Time::Within(self.after.as_ref(), &self.within)),
-                    requirement: self.requirement.as_deref(),
-                }
-            }
-
             fn when(&self) -> String {
                 words::window(self.after.as_ref(), &self.within)
             }
 
-            fn window(&self, start: Duration, context: &Context) -> Window {
-                Window::new(start, self.after.as_ref(), &self.within, context)
+        }
+
+        impl Demands for $Form {
+            fn demand(&self) -> Option<Demand<'_>> {
+                Some(Demand {
+                    time: Some(Time::Within(self.after.as_ref(), &self.within)),
+                    requirement: self.requirement.as_deref(),
+                })
             }
         }
     };
@@ -101,12 +108,12 @@ macro_rules! lasting {
             pub requirement: Option<String>,
         }
 
-        impl $Form {
-            fn demanded(&self) -> Demand<'_> {
-                Demand {
+        impl Demands for $Form {
+            fn demand(&self) -> Option<Demand<'_>> {
+                Some(Demand {
                     time: Some(Time::For(&self.span)),
                     requirement: self.requirement.as_deref(),
-                }
+                })
             }
         }
     };

@@ -73,10 +73,6 @@ impl Expect {
 }
 
 impl Verb for Expect {
-    fn demand(&self) -> Option<Demand<'_>> {
-        Some(self.demanded())
-    }
-
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         check.wanted(&self.frame, &self.fields, inside);
         check.is_sent(&self.frame, inside);
@@ -153,7 +149,7 @@ pub(super) enum Check {
 impl Frame {
     pub(super) fn new(expect: &Expect, start: Duration, context: &Context) -> Result<Self, String> {
         Ok(Self {
-            window: expect.window(start, context),
+            window: Window::of(expect.demand(), start, context)?,
             socket: [context.socket(expect.at.as_deref())?],
             expect: expect.clone(),
         })

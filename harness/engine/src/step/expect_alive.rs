@@ -11,55 +11,39 @@ lasting! {
 }
 
 impl Verb for ExpectAlive {
-    fn demand(&self) -> Option<Demand<'_>> {
-        Some(self.demanded())
-    }
-
     fn in_words(&self) -> String {
         let name = words::named(&self.connection);
         format!("the connection{name} must live for {}", self.span)
     }
 }
 
-impl Looks for ExpectAlive {
+impl StreamWait for ExpectAlive {
     fn on(&self) -> On<'_> {
         On::Connection(&self.connection, Use::Lives)
     }
 
-    fn watch(&self, start: &Start<'_>) -> Result<Box<dyn Watch>, String> {
-        Ok(Box::new(Life {
-            connection: start.target.connection()?,
-            called: start.called.clone(),
-            time: start.lasting(&self.span),
-        }))
+    fn begin(&self, _: &Start<'_>) -> Result<Box<dyn Expectation>, String> {
+        Ok(Box::new(self.clone()))
     }
 }
 
-/// A connection that must live.
-#[derive(Debug)]
-struct Life {
-    connection: ConnectionNumber,
-    /// The connection as the step means it.
-    called: String,
-    time: Range<Duration>,
-}
-
-impl Watch for Life {
-    fn due(&self) -> Duration {
-        self.time.end
-    }
-
-    fn look(&mut self, view: &View<'_>, connections: &mut Connections) -> Look {
-        let span = human_time(self.time.end.saturating_sub(self.time.start));
-        let known = connections.by_number.get(&self.connection);
+impl Expectation for ExpectAlive {
+    fn poll(
+        &mut self,
+        view: &View<'_>,
+        connections: &mut Connections,
+    ) -> Result<WaitState, String> {
+        let span = human_time(view.window.within);
+        let known = view.connection(connections).ok();
         let ended = known.and_then(|known| Some((known.ended.as_ref()?, known.how()?)));
-        match ended.filter(|((moment, _), _)| moment.at < self.time.end) {
-            Some(((moment, end), how)) => {
-                let expected = format!("{} to live for {span}", self.called);
-                let look = view.broken(self.time.clone(), *moment, &expected, &how);
-                look.by_end(view, end)
-            }
-            None => view.lasted(self.time.end, format!("it lived for {span}")),
-        }
+        Ok(
+            match ended.filter(|((moment, _), _)| moment.at < view.window.upper) {
+                Some(((moment, end), how)) => {
+                    let expected = format!("{} to live for {span}", view.called);
+                    view.broken(*moment, &expected, &how).by_end(view, end)
+                }
+                None => view.lasted(format!("it lived for {span}")),
+            },
+        )
     }
 }

@@ -22,6 +22,8 @@ impl ExpectAny {
     }
 }
 
+impl Demands for ExpectAny {}
+
 impl Verb for ExpectAny {
     fn may_begin_branch(&self) -> bool {
         false

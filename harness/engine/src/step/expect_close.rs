@@ -35,10 +35,6 @@ pub enum Ending {
 }
 
 impl Verb for ExpectClose {
-    fn demand(&self) -> Option<Demand<'_>> {
-        Some(self.demanded())
-    }
-
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         if self.code.is_empty() && self.or.is_empty() && check.is_whole() {
             let message = "no end would do: neither `code` nor `or` names any";
@@ -90,54 +86,36 @@ impl Ending {
     }
 }
 
-impl Looks for ExpectClose {
+impl StreamWait for ExpectClose {
     fn on(&self) -> On<'_> {
         On::Connection(&self.connection, Use::Waits)
     }
 
-    fn watch(&self, start: &Start<'_>) -> Result<Box<dyn Watch>, String> {
-        Ok(Box::new(Close {
-            wanted: self.clone(),
-            connection: start.target.connection()?,
-            window: self.window(start.at, start.context),
-        }))
+    fn begin(&self, _: &Start<'_>) -> Result<Box<dyn Expectation>, String> {
+        Ok(Box::new(self.clone()))
     }
 }
 
-/// An end of a connection that is waited for.
-#[derive(Debug)]
-struct Close {
-    wanted: ExpectClose,
-    connection: ConnectionNumber,
-    window: Window,
-}
-
-impl Watch for Close {
-    fn due(&self) -> Duration {
-        self.window.upper
+impl Expectation for ExpectClose {
+    fn judges_end(&self) -> bool {
+        true
     }
 
-    fn judges_end_of(&self) -> Option<ConnectionNumber> {
-        Some(self.connection)
-    }
-
-    fn look(&mut self, view: &View<'_>, connections: &mut Connections) -> Look {
-        let window = &self.window;
-        let called = words::the_connection(&self.wanted.connection);
-        let expected = format!("{called} {}", self.wanted.ends_in_words());
-        let Some(connection) = connections.by_number.get(&self.connection) else {
-            return Look::forgotten();
-        };
+    fn poll(
+        &mut self,
+        view: &View<'_>,
+        connections: &mut Connections,
+    ) -> Result<WaitState, String> {
+        let expected = format!("{} {}", view.called, self.ends_in_words());
+        let connection = view.connection(connections)?;
         let Some((moment, ended)) = &connection.ended else {
-            return view.not_yet(window, &expected, "it lives on");
+            return Ok(view.not_yet(&expected, "it lives on"));
         };
         let how = connection.how().unwrap_or_default();
-        match self.wanted.is_met(connection, *moment, ended) {
-            true => view.came(window, *moment, &expected, how, Vec::new()),
-            false => view
-                .instead(window, *moment, &expected, &how)
-                .by_end(view, ended),
-        }
+        Ok(match self.is_met(connection, *moment, ended) {
+            true => view.came(*moment, &expected, how),
+            false => view.instead(*moment, &expected, &how).by_end(view, ended),
+        })
     }
 }
 

@@ -11,59 +11,37 @@ within! {
 }
 
 impl Verb for ExpectConnected {
-    fn demand(&self) -> Option<Demand<'_>> {
-        Some(self.demanded())
-    }
-
     fn in_words(&self) -> String {
         let of = words::of(&self.connection);
         format!("the handshake{of} must be done{}", self.when())
     }
 }
 
-impl Looks for ExpectConnected {
+impl StreamWait for ExpectConnected {
     fn on(&self) -> On<'_> {
         On::Connection(&self.connection, Use::Waits)
     }
 
-    fn watch(&self, start: &Start<'_>) -> Result<Box<dyn Watch>, String> {
-        Ok(Box::new(Handshake {
-            connection: start.target.connection()?,
-            expected: format!("the handshake of {} done", start.called),
-            window: self.window(start.at, start.context),
-        }))
+    fn begin(&self, _: &Start<'_>) -> Result<Box<dyn Expectation>, String> {
+        Ok(Box::new(self.clone()))
     }
 }
 
-/// A handshake that is waited for.
-#[derive(Debug)]
-struct Handshake {
-    connection: ConnectionNumber,
-    expected: String,
-    window: Window,
-}
-
-impl Watch for Handshake {
-    fn due(&self) -> Duration {
-        self.window.upper
-    }
-
-    fn look(&mut self, view: &View<'_>, connections: &mut Connections) -> Look {
-        let (window, expected) = (&self.window, self.expected.as_str());
-        let Some(connection) = connections.by_number.get(&self.connection) else {
-            return Look::forgotten();
-        };
-        match (connection.connected, &connection.ended) {
-            (Some(moment), _) => {
-                let said = "the handshake is done".to_owned();
-                view.came(window, moment, expected, said, Vec::new())
-            }
+impl Expectation for ExpectConnected {
+    fn poll(
+        &mut self,
+        view: &View<'_>,
+        connections: &mut Connections,
+    ) -> Result<WaitState, String> {
+        let expected = format!("the handshake of {} done", view.called);
+        let connection = view.connection(connections)?;
+        Ok(match (connection.connected, &connection.ended) {
+            (Some(moment), _) => view.came(moment, &expected, "the handshake is done".to_owned()),
             (None, Some((moment, end))) => {
                 let got = connection.how().unwrap_or_default();
-                view.instead(window, *moment, expected, &got)
-                    .by_end(view, end)
+                view.instead(*moment, &expected, &got).by_end(view, end)
             }
-            (None, None) => view.not_yet(window, expected, "nothing"),
-        }
+            (None, None) => view.not_yet(&expected, "nothing"),
+        })
     }
 }

@@ -22,10 +22,6 @@ within! {
 }
 
 impl Verb for ExpectDatagram {
-    fn demand(&self) -> Option<Demand<'_>> {
-        Some(self.demanded())
-    }
-
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         check.message_wanted(&self.frame, &self.fields, inside);
         check.is_sent(&self.frame, inside);
@@ -52,20 +48,16 @@ impl Verb for ExpectDatagram {
     }
 }
 
-impl Looks for ExpectDatagram {
+impl StreamWait for ExpectDatagram {
     fn on(&self) -> On<'_> {
         On::Session(&self.session, Use::Waits)
     }
 
-    fn watch(&self, start: &Start<'_>) -> Result<Box<dyn Watch>, String> {
-        let (connection, session) = start.target.stream()?;
+    fn begin(&self, start: &Start<'_>) -> Result<Box<dyn Expectation>, String> {
         Ok(Box::new(Waiting {
             frame: self.frame.clone(),
             fields: start.context.bindings.resolve_fields(&self.fields)?,
             bind: self.bind.clone(),
-            connection,
-            session,
-            window: self.window(start.at, start.context),
             found: None,
         }))
     }
@@ -77,40 +69,32 @@ struct Waiting {
     frame: String,
     fields: Map<String, Value>,
     bind: IndexMap<String, String>,
-    connection: ConnectionNumber,
-    session: StreamId,
-    window: Window,
     /// Its place among those that no step has taken.
     found: Option<usize>,
 }
 
-impl Watch for Waiting {
-    fn due(&self) -> Duration {
-        self.window.upper
-    }
-
-    fn look(&mut self, view: &View<'_>, connections: &mut Connections) -> Look {
-        let expected = format!(
-            "a datagram: {}{}",
-            self.frame,
-            words::with_fields(&self.fields)
-        );
-        let on_web = match connections.web(self.connection) {
-            Ok(on_web) => on_web,
-            Err(why) => return Look::Unfair(why),
-        };
+impl Expectation for Waiting {
+    fn poll(
+        &mut self,
+        view: &View<'_>,
+        connections: &mut Connections,
+    ) -> Result<WaitState, String> {
+        let fields = words::with_fields(&self.fields);
+        let expected = format!("a datagram: {}{fields}", self.frame);
+        let (_, wanted_session) = view.target.stream()?;
         let mut others = Vec::new();
-        for (place, (moment, session, bytes)) in on_web.datagrams.iter().enumerate() {
+        let datagrams = view.web(connections)?.datagrams.iter();
+        for (place, (moment, session, bytes)) in datagrams.enumerate() {
             let decoded = view.judge.context.decode(bytes);
             let name = decoded.frame.unwrap_or("bytes that are no frame");
             let fields = Value::Object(decoded.fields);
-            let is_wanted = *session == self.session
+            let is_wanted = *session == wanted_session
                 && name == self.frame
                 && http::meets(&self.fields, &fields);
             if is_wanted && let Ok(bound) = http::bound(&self.bind, &fields) {
                 self.found = Some(place);
                 let said = format!("got {name} {}", describe::value(&fields));
-                return view.came(&self.window, *moment, &expected, said, bound);
+                return Ok(view.came_with(*moment, &expected, said, bound));
             }
             others.push(name.to_owned());
         }
@@ -118,11 +102,12 @@ impl Watch for Waiting {
             [] => "nothing".to_owned(),
             others => format!("only {}", others.join(", ")),
         };
-        view.not_yet_on(self.connection, connections, &self.window, &expected, &got)
+        Ok(view.not_yet_on(connections, &expected, &got))
     }
 
-    fn take(&self, connections: &mut Connections) {
-        if let (Ok(on_web), Some(place)) = (connections.web(self.connection), self.found) {
+    fn take(&self, on: Target, connections: &mut Connections) {
+        let on_web = on.connection().and_then(|number| connections.web(number));
+        if let (Ok(on_web), Some(place)) = (on_web, self.found) {
             on_web.datagrams.drain(..=place);
         }
     }

@@ -30,10 +30,6 @@ pub enum ExitKind {
 }
 
 impl Verb for ExpectExit {
-    fn demand(&self) -> Option<Demand<'_>> {
-        Some(self.demanded())
-    }
-
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         check.frame_names(&self.ignore, &inside.key("ignore"));
     }
@@ -69,7 +65,7 @@ impl Verb for ExpectExit {
 
 impl Waits for ExpectExit {
     fn wait(&self, start: Duration, context: &Context) -> Result<Box<dyn Awaited>, String> {
-        Ok(Box::new(Ending::new(self, start, context)))
+        Ok(Box::new(Ending::new(self, start, context)?))
     }
 }
 
@@ -84,13 +80,13 @@ struct Ending {
 }
 
 impl Ending {
-    fn new(exit: &ExpectExit, start: Duration, context: &Context) -> Self {
-        Self {
+    fn new(exit: &ExpectExit, start: Duration, context: &Context) -> Result<Self, String> {
+        Ok(Self {
             exit: exit.clone(),
-            window: exit.window(start, context),
+            window: Window::of(exit.demand(), start, context)?,
             sent: context.sent.filter(|_| !exit.tempted).unwrap_or_default(),
             sockets: context.sockets(),
-        }
+        })
     }
 
     fn wanted(&self, context: &Context) -> String {
@@ -173,35 +169,31 @@ impl Awaited for Ending {
     }
 }
 
-impl Looks for ExpectExit {
+impl StreamWait for ExpectExit {
     fn on(&self) -> On<'_> {
         On::Nothing
     }
 
-    fn watch(&self, start: &Start<'_>) -> Result<Box<dyn Watch>, String> {
-        Ok(Box::new(Ending::new(self, start.at, start.context)))
+    fn begin(&self, start: &Start<'_>) -> Result<Box<dyn Expectation>, String> {
+        Ok(Box::new(Ending::new(self, start.at, start.context)?))
     }
 }
 
-impl Watch for Ending {
-    fn due(&self) -> Duration {
-        self.window.upper
-    }
-
-    fn look(&mut self, view: &View<'_>, _: &mut Connections) -> Look {
+impl Expectation for Ending {
+    fn poll(&mut self, view: &View<'_>, _: &mut Connections) -> Result<WaitState, String> {
         let due = self.window.upper;
         let end = match view.exited {
             Some((at, code)) if at <= due => self.met(&view.judge, at, code),
             Some(_) => self.missed(&view.judge),
             None if view.now >= due => self.missed(&view.judge),
-            None => return Look::Pending,
+            None => return Ok(WaitState::Pending),
         };
-        match end {
-            End::Done(at, text) => Look::done(at, text),
-            End::Failed(failure) => Look::Failed {
+        Ok(match end {
+            End::Done(at, text) => WaitState::done(at, text),
+            End::Failed(failure) => WaitState::Failed {
                 failure,
                 by_end: false,
             },
-        }
+        })
     }
 }

@@ -39,7 +39,7 @@ pub struct ExpectMedia {
     pub requirement: Option<String>,
 }
 
-impl Verb for ExpectMedia {
+impl Demands for ExpectMedia {
     fn demand(&self) -> Option<Demand<'_>> {
         let within = self.within.as_ref();
         Some(Demand {
@@ -47,7 +47,9 @@ impl Verb for ExpectMedia {
             requirement: self.requirement.as_deref(),
         })
     }
+}
 
+impl Verb for ExpectMedia {
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         check.frame_names(&self.ignore, &inside.key("ignore"));
         check.socket(self.at.as_deref(), &inside.key("at"), false);

@@ -26,10 +26,6 @@ within! {
 }
 
 impl Verb for ExpectMessage {
-    fn demand(&self) -> Option<Demand<'_>> {
-        Some(self.demanded())
-    }
-
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         check.message_wanted(&self.frame, &self.fields, inside);
         check.is_sent(&self.frame, inside);
@@ -62,19 +58,15 @@ impl Verb for ExpectMessage {
     }
 }
 
-impl Looks for ExpectMessage {
+impl StreamWait for ExpectMessage {
     fn on(&self) -> On<'_> {
         On::Stream(&self.stream, Use::Waits)
     }
 
-    fn watch(&self, start: &Start<'_>) -> Result<Box<dyn Watch>, String> {
-        let (connection, stream) = start.target.stream()?;
+    fn begin(&self, start: &Start<'_>) -> Result<Box<dyn Expectation>, String> {
         Ok(Box::new(Waiting {
             wanted: self.clone(),
             fields: start.context.bindings.resolve_fields(&self.fields)?,
-            connection,
-            stream,
-            window: self.window(start.at, start.context),
             end: None,
         }))
     }
@@ -85,19 +77,16 @@ impl Looks for ExpectMessage {
 struct Waiting {
     wanted: ExpectMessage,
     fields: Map<String, Value>,
-    connection: ConnectionNumber,
-    stream: StreamId,
-    window: Window,
     /// Where it ends in the stream, once it came.
     end: Option<u64>,
 }
 
-impl Watch for Waiting {
-    fn due(&self) -> Duration {
-        self.window.upper
-    }
-
-    fn look(&mut self, view: &View<'_>, connections: &mut Connections) -> Look {
+impl Expectation for Waiting {
+    fn poll(
+        &mut self,
+        view: &View<'_>,
+        connections: &mut Connections,
+    ) -> Result<WaitState, String> {
         let ExpectMessage {
             stream: name,
             frame,
@@ -106,68 +95,60 @@ impl Watch for Waiting {
             ..
         } = &self.wanted;
         let expected = format!("{frame}{} on `{name}`", words::with_fields(&self.fields));
-        let Some(stream) = connections.stream(self.connection, self.stream) else {
-            return Look::forgotten();
-        };
+        let stream = view.stream(connections)?;
         for came in &stream.frames {
             let moment = came.moment;
             let said = match &came.said {
                 Ok(said) => said,
                 Err(error) => {
                     let got = format!("bytes that are no frame on `{name}`: {error}");
-                    return view.instead(&self.window, moment, &expected, &got);
+                    return Ok(view.instead(moment, &expected, &got));
                 }
             };
             let fields = Value::Object(said.fields.clone());
             if said.frame == frame && http::meets(&self.fields, &fields) {
                 self.end = Some(came.end);
-                let told = format!("got {frame} {} on `{name}`", describe::value(&fields));
-                return match http::bound(bind, &fields) {
-                    Ok(bound) => view.came(&self.window, moment, &expected, told, bound),
-                    Err(why) => {
-                        let got = format!("{frame} with {why}");
-                        view.instead(&self.window, moment, &expected, &got)
-                    }
-                };
+                let text = format!("got {frame} {} on `{name}`", describe::value(&fields));
+                return Ok(match http::bound(bind, &fields) {
+                    Ok(bound) => view.came_with(moment, &expected, text, bound),
+                    Err(why) => view.instead(moment, &expected, &format!("{frame} with {why}")),
+                });
             }
             if !view.judge.context.lets_pass(said.frame, ignore) {
-                let told = match said.frame == frame {
-                    true => http::told(&self.fields, &fields),
+                let shown = match said.frame == frame {
+                    true => http::remarked(&self.fields, &fields),
                     false => describe::value(&fields),
                 };
-                let got = format!("{} {told} on `{name}`", said.frame);
-                return view.instead(&self.window, moment, &expected, &got);
+                let got = format!("{} {shown} on `{name}`", said.frame);
+                return Ok(view.instead(moment, &expected, &got));
             }
         }
         stream.is_wanted = true;
-        match stream.end {
+        Ok(match stream.end {
             Some((moment, end)) => {
                 let got = format!("nothing more: `{name}` {}", end.in_words());
-                view.instead(&self.window, moment, &expected, &got)
+                view.instead(moment, &expected, &got)
             }
             None => {
-                let rest = stream.unread.len();
-                let got = match rest {
+                let got = match stream.unread.len() {
                     0 => "nothing".to_owned(),
                     rest => format!("no whole one ({rest} bytes wait)"),
                 };
-                view.not_yet_on(self.connection, connections, &self.window, &expected, &got)
+                view.not_yet_on(connections, &expected, &got)
             }
-        }
+        })
     }
 
     /// Takes it, and what it let pass.
-    fn take(&self, connections: &mut Connections) {
-        if let (Some(end), Some(stream)) =
-            (self.end, connections.stream(self.connection, self.stream))
-        {
+    fn take(&self, on: Target, connections: &mut Connections) {
+        if let (Some(end), Some(stream)) = (self.end, connections.stream_of(on)) {
             stream.take(end);
         }
-        self.let_go(connections);
+        self.let_go(on, connections);
     }
 
-    fn let_go(&self, connections: &mut Connections) {
-        if let Some(stream) = connections.stream(self.connection, self.stream) {
+    fn let_go(&self, on: Target, connections: &mut Connections) {
+        if let Some(stream) = connections.stream_of(on) {
             stream.is_wanted = false;
         }
     }

@@ -18,10 +18,6 @@ lasting! {
 }
 
 impl Verb for ExpectNothing {
-    fn demand(&self) -> Option<Demand<'_>> {
-        Some(self.demanded())
-    }
-
     fn has_datagram(&self) -> bool {
         false
     }

@@ -15,10 +15,6 @@ lasting! {
 }
 
 impl Verb for ExpectQuiet {
-    fn demand(&self) -> Option<Demand<'_>> {
-        Some(self.demanded())
-    }
-
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         if self.stream.is_some() && self.connection != MAIN {
             let message = "a stream implies its connection; remove `connection`";
@@ -36,7 +32,7 @@ impl Verb for ExpectQuiet {
     }
 }
 
-impl Looks for ExpectQuiet {
+impl StreamWait for ExpectQuiet {
     fn on(&self) -> On<'_> {
         match &self.stream {
             Some(stream) => On::Stream(stream, Use::Lives),
@@ -44,38 +40,12 @@ impl Looks for ExpectQuiet {
         }
     }
 
-    fn watch(&self, start: &Start<'_>) -> Result<Box<dyn Watch>, String> {
-        let name = self.stream.as_ref();
-        let called = name.map_or_else(|| start.called.clone(), |name| format!("`{name}`"));
-        Ok(Box::new(Silence {
-            connection: start.target.connection()?,
-            stream: start.target.stream().ok().map(|(_, stream)| stream),
-            place: called,
-            time: start.lasting(&self.span),
-        }))
+    fn begin(&self, _: &Start<'_>) -> Result<Box<dyn Expectation>, String> {
+        Ok(Box::new(self.clone()))
     }
 }
 
-/// Silence that is waited for.
-#[derive(Debug)]
-struct Silence {
-    connection: ConnectionNumber,
-    stream: Option<StreamId>,
-    place: String,
-    time: Range<Duration>,
-}
-
-impl Silence {
-    /// Takes what the scenario lets pass.
-    fn let_pass(&self, view: &View<'_>, connections: &mut Connections) {
-        let connection = connections.by_number.get_mut(&self.connection);
-        let streams = connection.into_iter().flat_map(|it| &mut it.streams);
-        let streams = streams.filter(|(id, _)| self.stream.is_none_or(|only| only == **id));
-        for (_, stream) in streams {
-            stream.let_pass(|frame| view.judge.context.lets_pass(frame, &[]));
-        }
-    }
-
+impl ExpectQuiet {
     /// The first thing that breaks it: the end of the connection, bytes that no step took, an end of
     /// the stream; of a whole connection also a stream without a name or a datagram. How the
     /// connection ended, if it is that.
@@ -84,15 +54,23 @@ impl Silence {
         view: &View<'_>,
         connections: &mut Connections,
     ) -> Option<(Moment, String, Option<ConnectionEnd>)> {
-        self.let_pass(view, connections);
-        let waits = view.judge.context.lets_any_pass() && view.now < self.time.end;
-        let connection = connections.by_number.get(&self.connection)?;
-        let all = match self.stream {
+        let only = view.target.stream().ok().map(|(_, stream)| stream);
+        let number = view.target.connection().ok()?;
+        let connection = connections.by_number.get_mut(&number)?;
+        let streams = connection.streams.iter_mut();
+        // Takes what the scenario lets pass.
+        for (_, stream) in streams.filter(|(id, _)| only.is_none_or(|only| only == **id)) {
+            stream.let_pass(|frame| view.judge.context.lets_pass(frame, &[]));
+        }
+        let waits = view.judge.context.lets_any_pass() && view.now < view.window.upper;
+        let all = match only {
             Some(id) => {
                 let stream = connection.streams.get(&id);
-                stream.map_or_else(Vec::new, |stream| of_stream(stream, self.time.start, waits))
+                stream.map_or_else(Vec::new, |stream| {
+                    of_stream(stream, view.window.start, waits)
+                })
             }
-            None => of_connection(connection, self.time.start, waits),
+            None => of_connection(connection, view.window.start, waits),
         };
         let first = all.into_iter().min_by_key(|(moment, _)| moment.at);
         let first = first.map(|(moment, what)| (moment, what, None));
@@ -108,25 +86,30 @@ impl Silence {
     }
 }
 
-impl Watch for Silence {
-    fn due(&self) -> Duration {
-        self.time.end
-    }
-
-    fn look(&mut self, view: &View<'_>, connections: &mut Connections) -> Look {
-        let span = human_time(self.time.end.saturating_sub(self.time.start));
+impl Expectation for ExpectQuiet {
+    fn poll(
+        &mut self,
+        view: &View<'_>,
+        connections: &mut Connections,
+    ) -> Result<WaitState, String> {
+        let span = human_time(view.window.within);
         let disturbed = self.disturbance(view, connections);
-        match disturbed.filter(|(moment, _, _)| moment.at < self.time.end) {
-            Some((moment, what, end)) => {
-                let expected = format!("nothing on {} for {span}", self.place);
-                let look = view.broken(self.time.clone(), moment, &expected, &what);
-                match end {
-                    Some(end) => look.by_end(view, &end),
-                    None => look,
+        Ok(
+            match disturbed.filter(|(moment, _, _)| moment.at < view.window.upper) {
+                Some((moment, what, end)) => {
+                    let name = self.stream.as_ref();
+                    let place =
+                        name.map_or_else(|| view.called.to_owned(), |name| format!("`{name}`"));
+                    let state =
+                        view.broken(moment, &format!("nothing on {place} for {span}"), &what);
+                    match end {
+                        Some(end) => state.by_end(view, &end),
+                        None => state,
+                    }
                 }
-            }
-            None => view.lasted(self.time.end, format!("nothing for {span}")),
-        }
+                None => view.lasted(format!("nothing for {span}")),
+            },
+        )
     }
 }
 

@@ -30,10 +30,6 @@ within! {
 }
 
 impl Verb for ExpectRequest {
-    fn demand(&self) -> Option<Demand<'_>> {
-        Some(self.demanded())
-    }
-
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         let wanted = [
             ("method", self.method.as_ref()),
@@ -66,12 +62,12 @@ impl Verb for ExpectRequest {
     }
 }
 
-impl Looks for ExpectRequest {
+impl StreamWait for ExpectRequest {
     fn on(&self) -> On<'_> {
         On::Connection(&self.connection, Use::Waits)
     }
 
-    fn watch(&self, start: &Start<'_>) -> Result<Box<dyn Watch>, String> {
+    fn begin(&self, start: &Start<'_>) -> Result<Box<dyn Expectation>, String> {
         let members = vec![
             ("method", self.method.clone()),
             ("path", self.path.clone()),
@@ -79,8 +75,6 @@ impl Looks for ExpectRequest {
         ];
         Ok(Box::new(Asking {
             name: self.request.clone(),
-            connection: start.target.connection()?,
-            window: self.window(start.at, start.context),
             wanted: Wanted::new(members, &self.bind, start.context)?,
             found: None,
         }))
@@ -91,8 +85,6 @@ impl Looks for ExpectRequest {
 #[derive(Debug)]
 struct Asking {
     name: String,
-    connection: ConnectionNumber,
-    window: Window,
     wanted: Wanted,
     found: Option<StreamId>,
 }
@@ -111,44 +103,34 @@ pub(super) fn as_message(fields: &[Field], body: &[u8]) -> Value {
     http::message(first, fields, body)
 }
 
-impl Watch for Asking {
-    fn due(&self) -> Duration {
-        self.window.upper
-    }
-
-    fn look(&mut self, view: &View<'_>, connections: &mut Connections) -> Look {
+impl Expectation for Asking {
+    fn poll(
+        &mut self,
+        view: &View<'_>,
+        connections: &mut Connections,
+    ) -> Result<WaitState, String> {
         let expected = format!("a request{}", self.wanted.in_words());
-        let first = match connections.web(self.connection) {
-            Ok(on_web) => on_web.asked.iter().find_map(|asked| {
-                let body = asked.body.as_ref()?;
-                let message = as_message(&asked.fields, body);
-                Some((asked.moment, asked.stream, message))
-            }),
-            Err(why) => return Look::Unfair(why),
-        };
+        let first = view.web(connections)?.asked.iter().find_map(|asked| {
+            let body = asked.body.as_ref()?;
+            let message = as_message(&asked.fields, body);
+            Some((asked.moment, asked.stream, message))
+        });
         let Some((moment, stream, message)) = first else {
-            return view.not_yet_on(
-                self.connection,
-                connections,
-                &self.window,
-                &expected,
-                "nothing",
-            );
+            return Ok(view.not_yet_on(connections, &expected, "nothing"));
         };
-        match self.wanted.meets(&message) {
+        let got = format!("the request {}", describe::value(&message));
+        Ok(match self.wanted.meets(&message) {
             Ok(bound) => {
                 self.found = Some(stream);
-                let said = format!("got the request {}", describe::value(&message));
-                view.came(&self.window, moment, &expected, said, bound)
+                view.came_with(moment, &expected, format!("got {got}"), bound)
             }
-            Err(_) => {
-                let got = format!("the request {}", describe::value(&message));
-                view.instead(&self.window, moment, &expected, &got)
-            }
-        }
+            Err(_) => view.instead(moment, &expected, &got),
+        })
     }
 
-    fn take(&self, connections: &mut Connections) {
-        connections.take_asked(self.connection, self.found, &self.name);
+    fn take(&self, on: Target, connections: &mut Connections) {
+        if let Ok(connection) = on.connection() {
+            connections.take_asked(connection, self.found, &self.name);
+        }
     }
 }

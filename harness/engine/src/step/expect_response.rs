@@ -27,10 +27,6 @@ within! {
 }
 
 impl Verb for ExpectResponse {
-    fn demand(&self) -> Option<Demand<'_>> {
-        Some(self.demanded())
-    }
-
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         let status = [("status", self.status.as_ref())];
         http::check_wanted(check, status, self.fields.as_ref(), inside);
@@ -59,13 +55,12 @@ impl Verb for ExpectResponse {
     }
 }
 
-impl Looks for ExpectResponse {
+impl StreamWait for ExpectResponse {
     fn on(&self) -> On<'_> {
         On::Request(&self.request, Use::Waits)
     }
 
-    fn watch(&self, start: &Start<'_>) -> Result<Box<dyn Watch>, String> {
-        let (connection, stream) = start.target.stream()?;
+    fn begin(&self, start: &Start<'_>) -> Result<Box<dyn Expectation>, String> {
         let members = vec![
             ("status", self.status.clone()),
             ("fields", self.fields.clone().map(Value::Object)),
@@ -73,9 +68,6 @@ impl Looks for ExpectResponse {
         ];
         Ok(Box::new(Response {
             name: self.request.clone(),
-            connection,
-            stream,
-            window: self.window(start.at, start.context),
             wanted: Wanted::new(members, &self.bind, start.context)?,
         }))
     }
@@ -85,31 +77,19 @@ impl Looks for ExpectResponse {
 #[derive(Debug)]
 struct Response {
     name: String,
-    connection: ConnectionNumber,
-    stream: StreamId,
-    window: Window,
     wanted: Wanted,
 }
 
-impl Watch for Response {
-    fn due(&self) -> Duration {
-        self.window.upper
-    }
-
-    fn look(&mut self, view: &View<'_>, connections: &mut Connections) -> Look {
+impl Expectation for Response {
+    fn poll(
+        &mut self,
+        view: &View<'_>,
+        connections: &mut Connections,
+    ) -> Result<WaitState, String> {
         let expected = format!("an answer to `{}`{}", self.name, self.wanted.in_words());
-        let answer = match connections.web(self.connection) {
-            Ok(on_web) => on_web.answers.get(&self.stream).cloned(),
-            Err(why) => return Look::Unfair(why),
-        };
-        let Some((moment, answer)) = answer else {
-            return view.not_yet_on(
-                self.connection,
-                connections,
-                &self.window,
-                &expected,
-                "nothing",
-            );
+        let (_, stream) = view.target.stream()?;
+        let Some((moment, answer)) = view.web(connections)?.answers.get(&stream).cloned() else {
+            return Ok(view.not_yet_on(connections, &expected, "nothing"));
         };
         let Answer::Response {
             status,
@@ -117,20 +97,19 @@ impl Watch for Response {
             body,
         } = &answer
         else {
-            return view.instead(&self.window, moment, &expected, &answer.in_words());
+            return Ok(view.instead(moment, &expected, &answer.in_words()));
         };
         let first = Map::from_iter([("status".to_owned(), json!(status))]);
         let message = http::message(first, fields, body);
-        match self.wanted.meets(&message) {
+        Ok(match self.wanted.meets(&message) {
             Ok(bound) => {
                 let said = format!("got the answer {}", describe::value(&message));
-                view.came(&self.window, moment, &expected, said, bound)
+                view.came_with(moment, &expected, said, bound)
             }
             Err(_) => {
-                let got = self.wanted.told(&message);
-                let got = format!("the answer {got}");
-                view.instead(&self.window, moment, &expected, &got)
+                let got = format!("the answer {}", self.wanted.remarked(&message));
+                view.instead(moment, &expected, &got)
             }
-        }
+        })
     }
 }

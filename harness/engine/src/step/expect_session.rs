@@ -20,10 +20,6 @@ within! {
 }
 
 impl Verb for ExpectSession {
-    fn demand(&self) -> Option<Demand<'_>> {
-        Some(self.demanded())
-    }
-
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         if let Some(refused) = &self.refused {
             check.scalar_wanted(refused, &inside.key("refused"));
@@ -50,52 +46,28 @@ impl ExpectSession {
     }
 }
 
-impl Looks for ExpectSession {
+impl StreamWait for ExpectSession {
     fn on(&self) -> On<'_> {
         On::Session(&self.session, Use::Waits)
     }
 
-    fn watch(&self, start: &Start<'_>) -> Result<Box<dyn Watch>, String> {
-        let (connection, stream) = start.target.stream()?;
-        Ok(Box::new(Opening {
-            wanted: self.clone(),
-            connection,
-            stream,
-            window: self.window(start.at, start.context),
-        }))
+    fn begin(&self, _: &Start<'_>) -> Result<Box<dyn Expectation>, String> {
+        Ok(Box::new(self.clone()))
     }
 }
 
-/// A session that is waited for.
-#[derive(Debug)]
-struct Opening {
-    wanted: ExpectSession,
-    connection: ConnectionNumber,
-    stream: StreamId,
-    window: Window,
-}
-
-impl Watch for Opening {
-    fn due(&self) -> Duration {
-        self.window.upper
-    }
-
-    fn look(&mut self, view: &View<'_>, connections: &mut Connections) -> Look {
-        let expected = self.wanted.expected();
-        let answer = match connections.web(self.connection) {
-            Ok(on_web) => on_web.answers.get(&self.stream).cloned(),
-            Err(why) => return Look::Unfair(why),
+impl Expectation for ExpectSession {
+    fn poll(
+        &mut self,
+        view: &View<'_>,
+        connections: &mut Connections,
+    ) -> Result<WaitState, String> {
+        let expected = self.expected();
+        let (_, stream) = view.target.stream()?;
+        let Some((moment, answer)) = view.web(connections)?.answers.get(&stream).cloned() else {
+            return Ok(view.not_yet_on(connections, &expected, "nothing"));
         };
-        let Some((moment, answer)) = answer else {
-            return view.not_yet_on(
-                self.connection,
-                connections,
-                &self.window,
-                &expected,
-                "nothing",
-            );
-        };
-        let is_met = match (&self.wanted.refused, &answer) {
+        let is_met = match (&self.refused, &answer) {
             (None, Answer::Opened) => true,
             (Some(wanted), Answer::Refused(Refusal::Status(status))) => {
                 matcher::matches(wanted, Some(&json!(status)), &|_| None)
@@ -103,15 +75,9 @@ impl Watch for Opening {
             (None | Some(_), _) => false,
         };
         let got = answer.in_words();
-        match is_met {
-            true => view.came(
-                &self.window,
-                moment,
-                &expected,
-                format!("got {got}"),
-                Vec::new(),
-            ),
-            false => view.instead(&self.window, moment, &expected, &got),
-        }
+        Ok(match is_met {
+            true => view.came(moment, &expected, format!("got {got}")),
+            false => view.instead(moment, &expected, &got),
+        })
     }
 }

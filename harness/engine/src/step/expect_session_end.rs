@@ -17,10 +17,6 @@ within! {
 }
 
 impl Verb for ExpectSessionEnd {
-    fn demand(&self) -> Option<Demand<'_>> {
-        Some(self.demanded())
-    }
-
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         if let Some(code) = &self.code {
             check.scalar_wanted(code, &inside.key("code"));
@@ -40,53 +36,29 @@ impl ExpectSessionEnd {
     }
 }
 
-impl Looks for ExpectSessionEnd {
+impl StreamWait for ExpectSessionEnd {
     fn on(&self) -> On<'_> {
         On::Session(&self.session, Use::Waits)
     }
 
-    fn watch(&self, start: &Start<'_>) -> Result<Box<dyn Watch>, String> {
-        let (connection, stream) = start.target.stream()?;
-        Ok(Box::new(Ending {
-            wanted: self.clone(),
-            connection,
-            stream,
-            window: self.window(start.at, start.context),
-        }))
+    fn begin(&self, _: &Start<'_>) -> Result<Box<dyn Expectation>, String> {
+        Ok(Box::new(self.clone()))
     }
 }
 
-/// The end of a session that is waited for.
-#[derive(Debug)]
-struct Ending {
-    wanted: ExpectSessionEnd,
-    connection: ConnectionNumber,
-    stream: StreamId,
-    window: Window,
-}
-
-impl Watch for Ending {
-    fn due(&self) -> Duration {
-        self.window.upper
+impl Expectation for ExpectSessionEnd {
+    fn judges_end(&self) -> bool {
+        true
     }
 
-    fn judges_end_of(&self) -> Option<ConnectionNumber> {
-        Some(self.connection)
-    }
-
-    fn look(&mut self, view: &View<'_>, connections: &mut Connections) -> Look {
-        let expected = self.wanted.expected();
-        let closed = match connections.web(self.connection) {
-            Ok(on_web) => on_web.closed.get(&self.stream).cloned(),
-            Err(why) => return Look::Unfair(why),
-        };
-        let ended = connections
-            .by_number
-            .get(&self.connection)
-            .and_then(|connection| {
-                let (moment, _) = connection.ended.as_ref()?;
-                Some((*moment, None, connection.how().unwrap_or_default()))
-            });
+    fn poll(
+        &mut self,
+        view: &View<'_>,
+        connections: &mut Connections,
+    ) -> Result<WaitState, String> {
+        let expected = self.expected();
+        let (_, stream) = view.target.stream()?;
+        let closed = view.web(connections)?.closed.get(&stream).cloned();
         let closed = closed.map(|(moment, close)| match close {
             Some(close) => {
                 let how = format!("ended with code {} ({:?})", close.code, close.reason);
@@ -94,16 +66,19 @@ impl Watch for Ending {
             }
             None => (moment, None, "broken off".to_owned()),
         });
+        let connection = view.connection(connections)?;
+        let ended = connection.ended.as_ref();
+        let ended = ended.map(|(moment, _)| (*moment, None, connection.how().unwrap_or_default()));
         let Some((moment, code, how)) = closed.or(ended) else {
-            return view.not_yet(&self.window, &expected, "it lives on");
+            return Ok(view.not_yet(&expected, "it lives on"));
         };
-        let is_met = self.wanted.code.as_ref().is_none_or(|wanted| {
+        let is_met = self.code.as_ref().is_none_or(|wanted| {
             let code = code.map(|code| json!(code));
             code.is_some() && matcher::matches(wanted, code.as_ref(), &|_| None)
         });
-        match is_met {
-            true => view.came(&self.window, moment, &expected, how, Vec::new()),
-            false => view.instead(&self.window, moment, &expected, &how),
-        }
+        Ok(match is_met {
+            true => view.came(moment, &expected, how),
+            false => view.instead(moment, &expected, &how),
+        })
     }
 }

@@ -17,10 +17,6 @@ within! {
 }
 
 impl Verb for ExpectStream {
-    fn demand(&self) -> Option<Demand<'_>> {
-        Some(self.demanded())
-    }
-
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         if let Some(text) = &self.starts_with {
             let place = inside.key("starts_with");
@@ -55,18 +51,15 @@ impl Verb for ExpectStream {
     }
 }
 
-impl Looks for ExpectStream {
+impl StreamWait for ExpectStream {
     fn on(&self) -> On<'_> {
         On::Connection(&self.connection, Use::Waits)
     }
 
-    fn watch(&self, start: &Start<'_>) -> Result<Box<dyn Watch>, String> {
+    fn begin(&self, _: &Start<'_>) -> Result<Box<dyn Expectation>, String> {
         Ok(Box::new(Opening {
             name: self.stream.clone(),
-            connection: start.target.connection()?,
-            place: start.called.clone(),
             prefix: send::hex(self.starts_with.as_deref().unwrap_or_default())?,
-            window: self.window(start.at, start.context),
             found: None,
         }))
     }
@@ -76,36 +69,24 @@ impl Looks for ExpectStream {
 #[derive(Debug)]
 struct Opening {
     name: String,
-    connection: ConnectionNumber,
-    /// The connection as the step means it.
-    place: String,
     prefix: Vec<u8>,
-    window: Window,
     found: Option<StreamId>,
 }
 
-impl Watch for Opening {
-    fn due(&self) -> Duration {
-        self.window.upper
-    }
-
-    fn look(&mut self, view: &View<'_>, connections: &mut Connections) -> Look {
-        let Self {
-            place,
-            prefix,
-            window,
-            ..
-        } = self;
+impl Expectation for Opening {
+    fn poll(
+        &mut self,
+        view: &View<'_>,
+        connections: &mut Connections,
+    ) -> Result<WaitState, String> {
+        let prefix = &self.prefix;
         let begins = match prefix.as_slice() {
             [] => String::new(),
             prefix => format!(" that begins with {}", describe::bytes(prefix)),
         };
-        let expected = format!("a stream{begins} on {place}");
-        let Some(connection) = connections.by_number.get(&self.connection) else {
-            return Look::forgotten();
-        };
+        let expected = format!("a stream{begins} on {}", view.called);
         let mut others = Vec::new();
-        for (id, stream) in &connection.streams {
+        for (id, stream) in &view.connection(connections)?.streams {
             let Some(opened) = stream.opened.filter(|_| !stream.is_named) else {
                 continue;
             };
@@ -116,8 +97,7 @@ impl Watch for Opening {
                 let last = last.checked_sub(1).and_then(|last| stream.came(last));
                 let last = last.filter(|_| !prefix.is_empty()).unwrap_or(opened);
                 self.found = Some(*id);
-                let said = format!("got a stream{begins}");
-                return view.came(window, last, &expected, said, Vec::new());
+                return Ok(view.came(last, &expected, format!("got a stream{begins}")));
             }
             others.push(match own.as_slice() {
                 [] => "a stream without bytes".to_owned(),
@@ -128,23 +108,15 @@ impl Watch for Opening {
             [] => "nothing".to_owned(),
             others => others.join(", "),
         };
-        match &connection.ended {
-            Some((moment, end)) => {
-                let how = connection.how().unwrap_or_default();
-                let got = format!("{got}, and {place} was {how}");
-                view.instead(window, *moment, &expected, &got)
-                    .by_end(view, end)
-            }
-            None => view.not_yet(window, &expected, &got),
-        }
+        Ok(view.not_yet_on(connections, &expected, &got))
     }
 
-    fn take(&self, connections: &mut Connections) {
-        let Some(id) = self.found else {
+    fn take(&self, on: Target, connections: &mut Connections) {
+        let (Some(id), Ok(connection)) = (self.found, on.connection()) else {
             return;
         };
-        connections.found(self.connection, id, &self.name);
-        if let Some(stream) = connections.stream(self.connection, id) {
+        connections.found(connection, id, &self.name);
+        if let Some(stream) = connections.stream(connection, id) {
             stream.take(stream.taken + self.prefix.len() as u64);
         }
     }

@@ -19,10 +19,6 @@ within! {
 }
 
 impl Verb for ExpectStreamEnd {
-    fn demand(&self) -> Option<Demand<'_>> {
-        Some(self.demanded())
-    }
-
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         if let Some(code) = self.code {
             check.code(code, &inside.key("code"));
@@ -48,41 +44,24 @@ impl ExpectStreamEnd {
     }
 }
 
-impl Looks for ExpectStreamEnd {
+impl StreamWait for ExpectStreamEnd {
     fn on(&self) -> On<'_> {
         On::Stream(&self.stream, Use::Waits)
     }
 
-    fn watch(&self, start: &Start<'_>) -> Result<Box<dyn Watch>, String> {
-        let (connection, stream) = start.target.stream()?;
-        Ok(Box::new(Ending {
-            wanted: self.clone(),
-            connection,
-            stream,
-            window: self.window(start.at, start.context),
-        }))
+    fn begin(&self, _: &Start<'_>) -> Result<Box<dyn Expectation>, String> {
+        Ok(Box::new(self.clone()))
     }
 }
 
-/// The end of a stream that is waited for.
-#[derive(Debug)]
-struct Ending {
-    wanted: ExpectStreamEnd,
-    connection: ConnectionNumber,
-    stream: StreamId,
-    window: Window,
-}
-
-impl Watch for Ending {
-    fn due(&self) -> Duration {
-        self.window.upper
-    }
-
-    fn look(&mut self, view: &View<'_>, connections: &mut Connections) -> Look {
-        let expected = self.wanted.expected();
-        let Some(stream) = connections.stream(self.connection, self.stream) else {
-            return Look::forgotten();
-        };
+impl Expectation for ExpectStreamEnd {
+    fn poll(
+        &mut self,
+        view: &View<'_>,
+        connections: &mut Connections,
+    ) -> Result<WaitState, String> {
+        let expected = self.expected();
+        let stream = view.stream(connections)?;
         let stopped = stream
             .stopped
             .map(|(moment, code)| (moment, Some(code), "not wanted any more (STOP_SENDING)"));
@@ -91,33 +70,24 @@ impl Watch for Ending {
             StreamEnd::Reset(code) => (moment, Some(code), "broken off (RESET_STREAM)"),
         });
         let ends = [stopped, ended].into_iter().flatten();
-        let met = match self.wanted.anyhow {
+        let met = match self.anyhow {
             true => ended,
-            false => ends.clone().find(|(_, code, _)| *code == self.wanted.code),
+            false => ends.clone().find(|(_, code, _)| *code == self.code),
         };
         let first = ends.min_by_key(|(moment, ..)| moment.at);
         // Who wants no more of what is sent may still send.
-        let is_final = self.wanted.code.is_some() || stream.end.is_some();
+        let is_final = self.code.is_some() || stream.end.is_some();
         let in_words = |code: Option<u64>, how: &str| match code {
             None => how.to_owned(),
             Some(NO_SESSION_CODE) => format!("{how} with a code that is none of a session"),
             Some(code) => format!("{how} with code {code}"),
         };
-        match (met, first) {
-            (Some((moment, code, how)), _) => {
-                let said = in_words(code, how);
-                view.came(&self.window, moment, &expected, said, Vec::new())
-            }
+        Ok(match (met, first) {
+            (Some((moment, code, how)), _) => view.came(moment, &expected, in_words(code, how)),
             (None, Some((moment, code, how))) if is_final => {
-                view.instead(&self.window, moment, &expected, &in_words(code, how))
+                view.instead(moment, &expected, &in_words(code, how))
             }
-            (None, _) => view.not_yet_on(
-                self.connection,
-                connections,
-                &self.window,
-                &expected,
-                "it goes on",
-            ),
-        }
+            (None, _) => view.not_yet_on(connections, &expected, "it goes on"),
+        })
     }
 }

@@ -16,7 +16,7 @@ impl Verb for Fin {
     }
 }
 
-impl Acts for Fin {
+impl StreamAction for Fin {
     fn on(&self) -> On<'_> {
         On::Stream(&self.0.stream, Use::Acts)
     }
@@ -25,9 +25,13 @@ impl Acts for Fin {
         true
     }
 
-    fn act(&self, start: &Start<'_>, connections: &mut Connections) -> Result<Act, String> {
+    fn act(
+        &self,
+        start: &Start<'_>,
+        connections: &mut Connections,
+    ) -> Result<ActionResult, String> {
         let (number, id) = start.target.stream()?;
         connections.ask(Output::Fin(number, id));
-        Ok(Act::Done(format!("ended `{}`", self.0.stream)))
+        Ok(ActionResult::Done(format!("ended `{}`", self.0.stream)))
     }
 }

@@ -167,10 +167,10 @@ impl Wanted {
     }
 
     /// A message that does not match, with what its bytes do not show.
-    pub(super) fn told(&self, message: &Value) -> String {
+    pub(super) fn remarked(&self, message: &Value) -> String {
         let members = self.members.iter();
         let wanted = members.map(|(name, wanted)| ((*name).to_owned(), wanted.clone()));
-        told(&wanted.collect(), message)
+        remarked(&wanted.collect(), message)
     }
 
     /// The values to be remembered, if the message is as it must be.
@@ -196,7 +196,7 @@ pub(super) fn meets(wanted: &Map<String, Value>, fields: &Value) -> bool {
 }
 
 /// A message that does not match, with what its bytes do not show.
-pub(super) fn told(wanted: &Map<String, Value>, message: &Value) -> String {
+pub(super) fn remarked(wanted: &Map<String, Value>, message: &Value) -> String {
     let remark = matcher::remark(&Value::Object(wanted.clone()), message);
     let remark = remark.map_or_else(String::new, |remark| format!(" ({remark})"));
     format!("{}{remark}", describe::value(message))

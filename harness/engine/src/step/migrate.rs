@@ -23,12 +23,16 @@ impl Verb for Migrate {
     }
 }
 
-impl Acts for Migrate {
+impl StreamAction for Migrate {
     fn on(&self) -> On<'_> {
         On::Connection(&self.0.connection, Use::Acts)
     }
 
-    fn act(&self, start: &Start<'_>, connections: &mut Connections) -> Result<Act, String> {
+    fn act(
+        &self,
+        start: &Start<'_>,
+        connections: &mut Connections,
+    ) -> Result<ActionResult, String> {
         start.misbehave(connections, &[Fault::Move], "at another port".into())
     }
 }

@@ -21,11 +21,11 @@ use serde_json::Value;
 use crate::document::Pointer;
 use crate::scenario::check::{Checker, State};
 use crate::script::send::Sends;
-use crate::script::streams::acts::Acts;
-use crate::script::streams::wait::Looks;
+use crate::script::streams::acts::StreamAction;
+use crate::script::streams::wait::StreamWait;
 use crate::script::wait::Waits;
 
-pub(crate) use demand::Demand;
+pub(crate) use demand::{Demand, Demands, Time};
 pub use either::Branch;
 pub use expect_close::Ending;
 pub use expect_exit::ExitKind;
@@ -42,6 +42,7 @@ macro_rules! verbs {
     ($($verb:ident: $Form:ident, $Plays:ident $(($instead:literal))?, $does:tt;)*) => {
         $(mod $verb;)*
         $(pub use $verb::$Form;)*
+        $(verbs!(@demands $Plays $Form);)*
 
         /// One step: an object with one key, its verb.
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -73,6 +74,13 @@ macro_rules! verbs {
             }
         }
     };
+    // What waits has its demand by `within!` or `lasting!`.
+    (@demands Waits $Form:ident) => {};
+    (@demands StreamWait $Form:ident) => {};
+    (@demands Watches $Form:ident) => {};
+    (@demands $Plays:ident $Form:ident) => {
+        impl Demands for $Form {}
+    };
 }
 
 verbs! {
@@ -90,41 +98,41 @@ verbs! {
     wait: Wait, Sleeps, "Lets time go by. What arrives meanwhile is kept for the next step.";
     repeat: Repeat, Repeats, "Plays steps several times.";
     restart_iut: RestartIut, Restarts, "Stops the implementation under test and starts it again.";
-    connect: Connect, Acts, "Begins a connection to the implementation under test.";
-    expect_connected: ExpectConnected, Looks, "Waits until a connection that `connect` began is there.";
-    accept: Accept, Looks, "Waits for a connection of the implementation under test, and takes or refuses it.";
-    open: Open, Acts, "Opens a stream.";
-    write: Write, Acts, "Sends bytes on a stream.";
-    fin: Fin, Acts, "Sends no more on a stream.";
-    reset: Reset, Acts, "Breaks off what is sent on a stream (RESET_STREAM).";
-    stop_sending: StopSending, Acts, "Asks for no more bytes of a stream (STOP_SENDING).";
-    send_datagram: SendDatagram, Acts, "Sends a datagram (RFC 9221).";
-    expect_stream: ExpectStream, Looks, "Waits for a stream of the implementation under test.";
-    read: Read, Looks, "Waits for bytes of a stream.";
-    expect_quiet: ExpectQuiet, Looks, "Waits and wants silence of a stream or a connection.";
-    expect_alive: ExpectAlive, Looks, "Waits and wants a connection to live.";
-    expect_close: ExpectClose, Looks, "Waits for the end of a connection.";
-    stop_reading: StopReading, Acts, "Takes no more bytes of a stream from the transport, so that its window fills.";
-    resume_reading: ResumeReading, Acts, "Takes bytes of a stream again.";
-    blackhole: Blackhole, Acts, "Drops all packets to and from the endpoint of a connection, as if its process stood still.";
-    deafen: Deafen, Acts, "Reads no packet of a connection any more; what is sent is still sent.";
-    resume: Resume, Acts, "Ends that: packets pass and are read again.";
-    replace_frames: ReplaceFrames, Acts, "Sends frames of QUIC in the place of those of a packet.";
-    migrate: Migrate, Acts, "Lets a connection go on from another local port.";
-    close: Close, Acts, "Closes a connection.";
-    request: Request, Acts, "Asks for something over HTTP/3.";
-    expect_response: ExpectResponse, Looks, "Waits for the answer to a request.";
-    expect_request: ExpectRequest, Looks, "Waits for a request of the implementation under test.";
-    respond: Respond, Acts, "Answers a request.";
-    open_session: OpenSession, Acts, "Asks for a session of WebTransport.";
-    expect_session: ExpectSession, Looks, "Waits for the answer to `open_session`.";
-    accept_session: AcceptSession, Looks, "Waits for a session that the implementation under test asks for, and takes or refuses it.";
-    send_capsule: SendCapsule, Acts, "Sends a capsule on the stream of a session.";
-    close_session: CloseSession, Acts, "Ends a session of WebTransport.";
-    expect_session_end: ExpectSessionEnd, Looks, "Waits for the end of a session.";
-    expect_message: ExpectMessage, Looks, "Waits for a frame on a stream.";
-    expect_datagram: ExpectDatagram, Looks, "Waits for a datagram of a session.";
-    expect_stream_end: ExpectStreamEnd, Looks, "Waits for the end of a stream.";
+    connect: Connect, StreamAction, "Begins a connection to the implementation under test.";
+    expect_connected: ExpectConnected, StreamWait, "Waits until a connection that `connect` began is there.";
+    accept: Accept, StreamWait, "Waits for a connection of the implementation under test, and takes or refuses it.";
+    open: Open, StreamAction, "Opens a stream.";
+    write: Write, StreamAction, "Sends bytes on a stream.";
+    fin: Fin, StreamAction, "Sends no more on a stream.";
+    reset: Reset, StreamAction, "Breaks off what is sent on a stream (RESET_STREAM).";
+    stop_sending: StopSending, StreamAction, "Asks for no more bytes of a stream (STOP_SENDING).";
+    send_datagram: SendDatagram, StreamAction, "Sends a datagram (RFC 9221).";
+    expect_stream: ExpectStream, StreamWait, "Waits for a stream of the implementation under test.";
+    read: Read, StreamWait, "Waits for bytes of a stream.";
+    expect_quiet: ExpectQuiet, StreamWait, "Waits and wants silence of a stream or a connection.";
+    expect_alive: ExpectAlive, StreamWait, "Waits and wants a connection to live.";
+    expect_close: ExpectClose, StreamWait, "Waits for the end of a connection.";
+    stop_reading: StopReading, StreamAction, "Takes no more bytes of a stream from the transport, so that its window fills.";
+    resume_reading: ResumeReading, StreamAction, "Takes bytes of a stream again.";
+    blackhole: Blackhole, StreamAction, "Drops all packets to and from the endpoint of a connection, as if its process stood still.";
+    deafen: Deafen, StreamAction, "Reads no packet of a connection any more; what is sent is still sent.";
+    resume: Resume, StreamAction, "Ends that: packets pass and are read again.";
+    replace_frames: ReplaceFrames, StreamAction, "Sends frames of QUIC in the place of those of a packet.";
+    migrate: Migrate, StreamAction, "Lets a connection go on from another local port.";
+    close: Close, StreamAction, "Closes a connection.";
+    request: Request, StreamAction, "Asks for something over HTTP/3.";
+    expect_response: ExpectResponse, StreamWait, "Waits for the answer to a request.";
+    expect_request: ExpectRequest, StreamWait, "Waits for a request of the implementation under test.";
+    respond: Respond, StreamAction, "Answers a request.";
+    open_session: OpenSession, StreamAction, "Asks for a session of WebTransport.";
+    expect_session: ExpectSession, StreamWait, "Waits for the answer to `open_session`.";
+    accept_session: AcceptSession, StreamWait, "Waits for a session that the implementation under test asks for, and takes or refuses it.";
+    send_capsule: SendCapsule, StreamAction, "Sends a capsule on the stream of a session.";
+    close_session: CloseSession, StreamAction, "Ends a session of WebTransport.";
+    expect_session_end: ExpectSessionEnd, StreamWait, "Waits for the end of a session.";
+    expect_message: ExpectMessage, StreamWait, "Waits for a frame on a stream.";
+    expect_datagram: ExpectDatagram, StreamWait, "Waits for a datagram of a session.";
+    expect_stream_end: ExpectStreamEnd, StreamWait, "Waits for the end of a stream.";
 }
 
 impl Step {
@@ -169,12 +177,7 @@ impl Step {
 }
 
 /// What a verb is to the rest of the program. Its JSON form is the type that implements it.
-pub(crate) trait Verb {
-    /// When what it waits for must come, and by which requirement it is judged.
-    fn demand(&self) -> Option<Demand<'_>> {
-        None
-    }
-
+pub(crate) trait Verb: Demands {
     /// Says what is wrong with the step by itself, besides its demand. `inside` is the place of what
     /// the verb takes.
     fn check(&self, _: &mut Checker<'_>, _: &Pointer) {}
@@ -273,9 +276,9 @@ pub(crate) enum Play<'a> {
     /// Over datagrams, it waits; what there is over streams instead.
     Waits(&'a dyn Waits, &'static str),
     /// Over streams, it acts.
-    Acts(&'a dyn Acts),
+    StreamAction(&'a dyn StreamAction),
     /// Over streams, it waits.
-    Looks(&'a dyn Looks),
+    StreamWait(&'a dyn StreamWait),
 }
 
 /// What a step has to do with the implementation's process.
@@ -291,21 +294,21 @@ impl Play<'_> {
     /// Whether the step judges the implementation, which it waits for.
     pub(crate) const fn judges(&self) -> bool {
         match self {
-            Self::Watches(_) | Self::Waits(..) | Self::Looks(_) => true,
+            Self::Watches(_) | Self::Waits(..) | Self::StreamWait(_) => true,
             Self::Repeats(_)
             | Self::Chooses(_)
             | Self::Sleeps(_)
             | Self::Restarts(_)
             | Self::Sends(..)
-            | Self::Acts(_) => false,
+            | Self::StreamAction(_) => false,
         }
     }
 
     /// What it acts on or waits for over streams.
     pub(crate) fn on(&self) -> On<'_> {
         match self {
-            Self::Acts(step) => step.on(),
-            Self::Looks(step) => step.on(),
+            Self::StreamAction(step) => step.on(),
+            Self::StreamWait(step) => step.on(),
             Self::Repeats(_)
             | Self::Chooses(_)
             | Self::Sleeps(_)
@@ -325,8 +328,8 @@ impl Play<'_> {
             | Self::Sleeps(_)
             | Self::Sends(..)
             | Self::Waits(..)
-            | Self::Acts(_)
-            | Self::Looks(_) => None,
+            | Self::StreamAction(_)
+            | Self::StreamWait(_) => None,
         }
     }
 
@@ -336,8 +339,8 @@ impl Play<'_> {
             Self::Sleeps(_)
             | Self::Restarts(_)
             | Self::Watches(_)
-            | Self::Acts(_)
-            | Self::Looks(_) => false,
+            | Self::StreamAction(_)
+            | Self::StreamWait(_) => false,
         }
     }
 }

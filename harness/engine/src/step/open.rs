@@ -49,7 +49,7 @@ impl Verb for Open {
     }
 }
 
-impl Acts for Open {
+impl StreamAction for Open {
     fn on(&self) -> On<'_> {
         match &self.session {
             Some(session) => On::Session(session, Use::Acts),
@@ -70,7 +70,11 @@ impl Acts for Open {
         AfterEnd::of(ended)
     }
 
-    fn act(&self, start: &Start<'_>, connections: &mut Connections) -> Result<Act, String> {
+    fn act(
+        &self,
+        start: &Start<'_>,
+        connections: &mut Connections,
+    ) -> Result<ActionResult, String> {
         let number = start.target.connection()?;
         if self.session.is_some() {
             let (_, session) = start.target.stream()?;
@@ -79,12 +83,12 @@ impl Acts for Open {
             })?;
             connections.own(number, id, &self.stream);
             let text = format!("opened `{}` (stream {})", self.stream, id.0);
-            return Ok(Act::Done(text));
+            return Ok(ActionResult::Done(text));
         }
         let id = connections.open(number, self.unidirectional, &self.stream);
         let id = id.ok_or("the connection is forgotten")?;
         connections.ask(Output::Open(number, id));
         let text = format!("opened `{}` (stream {})", self.stream, id.0);
-        Ok(Act::Done(text))
+        Ok(ActionResult::Done(text))
     }
 }

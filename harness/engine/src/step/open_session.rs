@@ -38,12 +38,16 @@ impl Verb for OpenSession {
     }
 }
 
-impl Acts for OpenSession {
+impl StreamAction for OpenSession {
     fn on(&self) -> On<'_> {
         On::Connection(&self.connection, Use::Acts)
     }
 
-    fn act(&self, start: &Start<'_>, connections: &mut Connections) -> Result<Act, String> {
+    fn act(
+        &self,
+        start: &Start<'_>,
+        connections: &mut Connections,
+    ) -> Result<ActionResult, String> {
         let number = start.target.connection()?;
         let path = self.path.clone().unwrap_or_else(|| json!("/wt"));
         let path = http::text(&path, start.context)?;
@@ -53,7 +57,7 @@ impl Acts for OpenSession {
             web.connect(&authority, &path, &fields)
         })?;
         connections.own(number, id, &self.session);
-        Ok(Act::Done(format!(
+        Ok(ActionResult::Done(format!(
             "asked for the session `{}` at {path}",
             self.session
         )))

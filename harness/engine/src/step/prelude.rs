@@ -1,12 +1,11 @@
 //! What the file of nearly every verb needs.
 
-pub(super) use std::ops::Range;
 pub(super) use std::time::Duration;
 
 pub(super) use schemars::JsonSchema;
 pub(super) use serde::{Deserialize, Serialize};
 
-pub(super) use super::demand::{Demand, Time, lasting, within};
+pub(super) use super::demand::{Demand, Demands, Time, lasting, within};
 pub(super) use super::{Bind, Inner, Pace, Step, Verb};
 pub(super) use crate::document::Pointer;
 pub(super) use crate::scenario::check::{Checker, Over, State};
@@ -31,13 +30,13 @@ pub(super) mod streams {
 
     pub(crate) use crate::script::send;
     pub(crate) use crate::script::streams::acts::{
-        Act, Acts, AfterEnd, Ongoing, Progress, Start, Target,
+        ActionResult, AfterEnd, OngoingAction, Progress, Start, StreamAction, Target,
     };
     pub(crate) use crate::script::streams::connections::{Connection, Connections};
     pub(crate) use crate::script::streams::ended::{ConnectionEnd, Moment};
     pub(crate) use crate::script::streams::stream::Stream;
-    pub(crate) use crate::script::streams::view::{Look, View};
-    pub(crate) use crate::script::streams::wait::{Looks, Watch};
+    pub(crate) use crate::script::streams::view::{View, WaitState};
+    pub(crate) use crate::script::streams::wait::{Expectation, StreamWait};
     pub(crate) use crate::step::names::{MAIN, OfConnection, OfStream, On, Use, WithCode};
     pub(crate) use crate::step::names::{is_main, main_connection};
 }

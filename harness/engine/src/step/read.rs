@@ -32,10 +32,6 @@ within! {
 }
 
 impl Verb for Read {
-    fn demand(&self) -> Option<Demand<'_>> {
-        Some(self.demanded())
-    }
-
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         check.not_zero(self.times.map(u64::from), &inside.key("times"));
         let length = check.content(self.hex.as_deref(), self.u32.as_deref(), inside);
@@ -93,13 +89,12 @@ impl Verb for Read {
     }
 }
 
-impl Looks for Read {
+impl StreamWait for Read {
     fn on(&self) -> On<'_> {
         On::Stream(&self.stream, Use::Waits)
     }
 
-    fn watch(&self, start: &Start<'_>) -> Result<Box<dyn Watch>, String> {
-        let (connection, stream) = start.target.stream()?;
+    fn begin(&self, start: &Start<'_>) -> Result<Box<dyn Expectation>, String> {
         let content = match (&self.hex, &self.u32) {
             (Some(hex), None) => Content::Bytes(send::hex(hex)?),
             (None, Some(numbers)) => {
@@ -119,9 +114,6 @@ impl Looks for Read {
         Ok(Box::new(Reading {
             bind: self.bind.clone(),
             name: self.stream.clone(),
-            window: self.window(start.at, start.context),
-            connection,
-            stream,
             content,
             left: times,
             times,
@@ -139,9 +131,6 @@ struct Reading {
     bind: IndexMap<String, usize>,
     /// The stream's name.
     name: String,
-    window: Window,
-    connection: ConnectionNumber,
-    stream: StreamId,
     content: Content,
     /// How often all of it must come yet, this time included.
     left: u32,
@@ -256,28 +245,21 @@ impl Reading {
     }
 
     /// What came, with the values that were remembered.
-    fn told(&self, text: String) -> String {
+    fn with_bound(&self, text: String) -> String {
         self.bound.iter().fold(text, |text, (name, value)| {
             format!("{text}; ${name} = {value}")
         })
     }
 }
 
-impl Watch for Reading {
-    fn due(&self) -> Duration {
-        self.window.upper
-    }
-
-    fn look(&mut self, view: &View<'_>, connections: &mut Connections) -> Look {
-        let (window, name) = (self.window, self.name.clone());
-        let Some(connection) = connections.by_number.get_mut(&self.connection) else {
-            return Look::Unfair(format!("the connection of `{name}` is forgotten"));
-        };
-        let how = connection.how();
-        let ended = connection.ended.clone();
-        let Some(stream) = connection.streams.get_mut(&self.stream) else {
-            return Look::Unfair(format!("`{name}` is forgotten"));
-        };
+impl Expectation for Reading {
+    fn poll(
+        &mut self,
+        view: &View<'_>,
+        connections: &mut Connections,
+    ) -> Result<WaitState, String> {
+        let name = self.name.clone();
+        let stream = view.stream(connections)?;
         if self.offset.is_none() {
             self.start = stream.taken;
         }
@@ -302,49 +284,40 @@ impl Watch for Reading {
                         self.left = self.left.saturating_sub(1);
                     }
                     if self.left == 0 {
-                        let text = self.told(format!("got {what}"));
+                        let text = self.with_bound(format!("got {what}"));
                         let bound = std::mem::take(&mut self.bound);
-                        return view.came(&window, moment, &what, text, bound);
+                        return Ok(view.came_with(moment, &what, text, bound));
                     }
                 }
                 Next::Other(moment, wanted, got) => {
                     let place = format!("at offset {offset} of `{name}`");
                     let (wanted, got) = (format!("{wanted} {place}"), format!("{got} {place}"));
-                    return view.instead(&window, moment, &wanted, &got);
+                    return Ok(view.instead(moment, &wanted, &got));
                 }
             }
         }
         self.offset = Some(offset);
         stream.is_wanted = true;
         let got = self.part(stream, offset);
-        match (stream.end, ended) {
-            (Some((moment, end)), _) => {
+        Ok(match stream.end {
+            Some((moment, end)) => {
                 let got = format!("{got}, and `{name}` {}", end.in_words());
-                view.instead(&window, moment, &what, &got)
+                view.instead(moment, &what, &got)
             }
-            (None, Some((moment, end))) => {
-                let how = how.unwrap_or_default();
-                let got = format!("{got}, and the connection was {how}");
-                view.instead(&window, moment, &what, &got)
-                    .by_end(view, &end)
-            }
-            (None, None) => view.not_yet(&window, &what, &got),
-        }
+            None => view.not_yet_on(connections, &what, &got),
+        })
     }
 
     /// Takes what it has looked at.
-    fn take(&self, connections: &mut Connections) {
-        if let (Some(offset), Some(stream)) = (
-            self.offset,
-            connections.stream(self.connection, self.stream),
-        ) {
+    fn take(&self, on: Target, connections: &mut Connections) {
+        if let (Some(offset), Some(stream)) = (self.offset, connections.stream_of(on)) {
             stream.take(offset);
         }
-        self.let_go(connections);
+        self.let_go(on, connections);
     }
 
-    fn let_go(&self, connections: &mut Connections) {
-        if let Some(stream) = connections.stream(self.connection, self.stream) {
+    fn let_go(&self, on: Target, connections: &mut Connections) {
+        if let Some(stream) = connections.stream_of(on) {
             stream.is_wanted = false;
         }
     }

@@ -34,12 +34,16 @@ impl Verb for ReplaceFrames {
     }
 }
 
-impl Acts for ReplaceFrames {
+impl StreamAction for ReplaceFrames {
     fn on(&self) -> On<'_> {
         On::Connection(&self.connection, Use::Acts)
     }
 
-    fn act(&self, start: &Start<'_>, connections: &mut Connections) -> Result<Act, String> {
+    fn act(
+        &self,
+        start: &Start<'_>,
+        connections: &mut Connections,
+    ) -> Result<ActionResult, String> {
         let frames = send::hex(&self.hex)?;
         let text = format!("the frames {} are to be sent", describe::bytes(&frames));
         start.misbehave(connections, &[Fault::Replace(frames)], text)

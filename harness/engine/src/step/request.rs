@@ -60,12 +60,16 @@ impl Verb for Request {
     }
 }
 
-impl Acts for Request {
+impl StreamAction for Request {
     fn on(&self) -> On<'_> {
         On::Connection(&self.connection, Use::Acts)
     }
 
-    fn act(&self, start: &Start<'_>, connections: &mut Connections) -> Result<Act, String> {
+    fn act(
+        &self,
+        start: &Start<'_>,
+        connections: &mut Connections,
+    ) -> Result<ActionResult, String> {
         let number = start.target.connection()?;
         let mut all = Vec::new();
         if let Some(path) = self.path.as_ref().filter(|_| !self.only_fields) {
@@ -84,7 +88,7 @@ impl Acts for Request {
         let body = http::body(self.body.as_ref(), start.context)?;
         let id = connections.ask_web(number, start.at, |web| web.request(&all, &body))?;
         connections.own(number, id, &self.request);
-        Ok(Act::Done(format!(
+        Ok(ActionResult::Done(format!(
             "requested `{}` (stream {})",
             self.request, id.0
         )))

@@ -21,15 +21,21 @@ impl Verb for Reset {
     }
 }
 
-impl Acts for Reset {
+impl StreamAction for Reset {
     fn on(&self) -> On<'_> {
         On::Stream(&self.0.stream, Use::Acts)
     }
 
-    fn act(&self, start: &Start<'_>, connections: &mut Connections) -> Result<Act, String> {
+    fn act(
+        &self,
+        start: &Start<'_>,
+        connections: &mut Connections,
+    ) -> Result<ActionResult, String> {
         let (number, id) = start.target.stream()?;
         let WithCode { stream, code } = &self.0;
         connections.ask(Output::Reset(number, id, *code));
-        Ok(Act::Done(format!("broke off `{stream}` with code {code}")))
+        Ok(ActionResult::Done(format!(
+            "broke off `{stream}` with code {code}"
+        )))
     }
 }

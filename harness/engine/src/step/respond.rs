@@ -26,18 +26,22 @@ impl Verb for Respond {
     }
 }
 
-impl Acts for Respond {
+impl StreamAction for Respond {
     fn on(&self) -> On<'_> {
         On::Request(&self.request, Use::Acts)
     }
 
-    fn act(&self, start: &Start<'_>, connections: &mut Connections) -> Result<Act, String> {
+    fn act(
+        &self,
+        start: &Start<'_>,
+        connections: &mut Connections,
+    ) -> Result<ActionResult, String> {
         let (number, id) = start.target.stream()?;
         let mut all = vec![(":status".to_owned(), self.status.to_string())];
         all.extend(http::fields(&self.fields, start.context)?);
         let body = http::body(self.body.as_ref(), start.context)?;
         connections.ask_web(number, start.at, |web| web.respond(id, &all, &body))?;
-        Ok(Act::Done(format!(
+        Ok(ActionResult::Done(format!(
             "answered `{}` with {}",
             self.request, self.status
         )))

@@ -12,7 +12,7 @@ impl Verb for Resume {
     }
 }
 
-impl Acts for Resume {
+impl StreamAction for Resume {
     fn on(&self) -> On<'_> {
         On::Connection(&self.0.connection, Use::Mends)
     }
@@ -26,7 +26,11 @@ impl Acts for Resume {
         AfterEnd::Acts
     }
 
-    fn act(&self, start: &Start<'_>, connections: &mut Connections) -> Result<Act, String> {
+    fn act(
+        &self,
+        start: &Start<'_>,
+        connections: &mut Connections,
+    ) -> Result<ActionResult, String> {
         let faults = [Fault::Deaf(false), Fault::Silent(false)];
         start.misbehave(connections, &faults, "packets pass again".into())
     }

@@ -53,12 +53,16 @@ impl Verb for SendCapsule {
     }
 }
 
-impl Acts for SendCapsule {
+impl StreamAction for SendCapsule {
     fn on(&self) -> On<'_> {
         On::Session(&self.session, Use::Acts)
     }
 
-    fn act(&self, start: &Start<'_>, connections: &mut Connections) -> Result<Act, String> {
+    fn act(
+        &self,
+        start: &Start<'_>,
+        connections: &mut Connections,
+    ) -> Result<ActionResult, String> {
         let (number, id) = start.target.stream()?;
         let value = send::hex(&self.hex)?;
         let length = self.length.unwrap_or(value.len() as u64);
@@ -66,6 +70,9 @@ impl Acts for SendCapsule {
         let begin = kind.map_or_else(Vec::new, |kind| web::prefix(kind, length));
         let bytes = [begin, value].concat();
         connections.ask_web(number, start.at, |web| web.capsules(id, &bytes))?;
-        Ok(Act::Done(format!("sent {}", describe::bytes(&bytes))))
+        Ok(ActionResult::Done(format!(
+            "sent {}",
+            describe::bytes(&bytes)
+        )))
     }
 }

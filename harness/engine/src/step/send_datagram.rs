@@ -66,7 +66,7 @@ impl Verb for SendDatagram {
     }
 }
 
-impl Acts for SendDatagram {
+impl StreamAction for SendDatagram {
     fn on(&self) -> On<'_> {
         match &self.session {
             Some(session) => On::Session(session, Use::Acts),
@@ -74,7 +74,11 @@ impl Acts for SendDatagram {
         }
     }
 
-    fn act(&self, start: &Start<'_>, connections: &mut Connections) -> Result<Act, String> {
+    fn act(
+        &self,
+        start: &Start<'_>,
+        connections: &mut Connections,
+    ) -> Result<ActionResult, String> {
         let bytes = match (&self.hex, &self.frame) {
             (Some(hex), _) => send::hex(hex)?,
             (None, Some(frame)) => {
@@ -89,9 +93,9 @@ impl Acts for SendDatagram {
         if self.session.is_some() {
             let (number, session) = start.target.stream()?;
             connections.ask_web(number, start.at, |web| web.datagram(session, &bytes))?;
-            return Ok(Act::Done(text));
+            return Ok(ActionResult::Done(text));
         }
         connections.ask(Output::Datagram(start.target.connection()?, bytes));
-        Ok(Act::Done(text))
+        Ok(ActionResult::Done(text))
     }
 }

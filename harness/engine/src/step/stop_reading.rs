@@ -9,7 +9,10 @@ pub type StopReading = Reading<false>;
 #[serde(transparent)]
 pub struct Reading<const READS: bool>(pub OfStream);
 
-impl<const READS: bool> Verb for Reading<READS> {
+impl<const READS: bool> Verb for Reading<READS>
+where
+    Self: Demands,
+{
     fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
         check.may_read(&self.0.stream, inside, &state.names);
     }
@@ -22,7 +25,7 @@ impl<const READS: bool> Verb for Reading<READS> {
     }
 }
 
-impl<const READS: bool> Acts for Reading<READS> {
+impl<const READS: bool> StreamAction for Reading<READS> {
     fn on(&self) -> On<'_> {
         On::Stream(&self.0.stream, Use::Mends)
     }
@@ -34,9 +37,13 @@ impl<const READS: bool> Acts for Reading<READS> {
         }
     }
 
-    fn act(&self, start: &Start<'_>, connections: &mut Connections) -> Result<Act, String> {
+    fn act(
+        &self,
+        start: &Start<'_>,
+        connections: &mut Connections,
+    ) -> Result<ActionResult, String> {
         connections.hold(start.target.stream()?, !READS);
-        Ok(Act::Done(match READS {
+        Ok(ActionResult::Done(match READS {
             true => format!("reading `{}` again", self.0.stream),
             false => format!("reading no more of `{}`", self.0.stream),
         }))

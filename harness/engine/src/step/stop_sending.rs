@@ -21,16 +21,20 @@ impl Verb for StopSending {
     }
 }
 
-impl Acts for StopSending {
+impl StreamAction for StopSending {
     fn on(&self) -> On<'_> {
         On::Stream(&self.0.stream, Use::Acts)
     }
 
-    fn act(&self, start: &Start<'_>, connections: &mut Connections) -> Result<Act, String> {
+    fn act(
+        &self,
+        start: &Start<'_>,
+        connections: &mut Connections,
+    ) -> Result<ActionResult, String> {
         let (number, id) = start.target.stream()?;
         let WithCode { stream, code } = &self.0;
         connections.ask(Output::StopSending(number, id, *code));
         let text = format!("asked for no more of `{stream}`, with code {code}");
-        Ok(Act::Done(text))
+        Ok(ActionResult::Done(text))
     }
 }

@@ -160,7 +160,7 @@ impl Verb for Write {
     }
 }
 
-impl Acts for Write {
+impl StreamAction for Write {
     fn on(&self) -> On<'_> {
         On::Stream(&self.stream, Use::Acts)
     }
@@ -169,7 +169,7 @@ impl Acts for Write {
         true
     }
 
-    fn act(&self, start: &Start<'_>, _: &mut Connections) -> Result<Act, String> {
+    fn act(&self, start: &Start<'_>, _: &mut Connections) -> Result<ActionResult, String> {
         let (connection, stream) = start.target.stream()?;
         let mut numbers = Vec::new();
         let bytes = match (&self.hex, &self.u32) {
@@ -184,7 +184,9 @@ impl Acts for Write {
                     let value = start.context.bindings.resolve(value)?;
                     let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
                     let Some(number) = number else {
-                        return Ok(Act::Unfit(format!("{value} does not fit into 32 bits")));
+                        return Ok(ActionResult::Unfit(format!(
+                            "{value} does not fit into 32 bits"
+                        )));
                     };
                     numbers.push(number.to_string());
                     bytes.extend(number.to_le_bytes());
@@ -218,7 +220,7 @@ impl Acts for Write {
         };
         let end = if self.fin { ", and its end" } else { "" };
         let (_, _, apart) = self.pauses();
-        Ok(Act::Goes(Box::new(Writing {
+        Ok(ActionResult::Goes(Box::new(Writing {
             connection,
             stream,
             pieces,
@@ -243,7 +245,7 @@ struct Writing {
     text: String,
 }
 
-impl Ongoing for Writing {
+impl OngoingAction for Writing {
     fn due(&self) -> Duration {
         self.due
     }

@@ -37,12 +37,12 @@ impl Checker<'_> {
                 format!("`{verb}` is a step over datagrams, and streams carry {id}"),
                 instead,
             ),
-            (Play::Acts(_) | Play::Looks(_), false) => (
+            (Play::StreamAction(_) | Play::StreamWait(_), false) => (
                 format!("`{verb}` is a step over streams, and datagrams carry {id}"),
                 "`send`, `expect` and `expect_nothing`",
             ),
             (Play::Sends(..) | Play::Waits(..), false)
-            | (Play::Acts(_) | Play::Looks(_), true)
+            | (Play::StreamAction(_) | Play::StreamWait(_), true)
             | (Play::Repeats(_) | Play::Chooses(_) | Play::Sleeps(_), _)
             | (Play::Restarts(_) | Play::Watches(_), _) => return,
         };

@@ -252,7 +252,7 @@ impl DatagramScript {
                 self.execution.restart(op, now, *kill);
                 self.inbox.clear();
             }
-            Some(Play::Acts(_) | Play::Looks(_)) => {
+            Some(Play::StreamAction(_) | Play::StreamWait(_)) => {
                 let verb = op.verb();
                 return Err(format!(
                     "`{verb}` is a step over streams; datagrams carry this protocol"

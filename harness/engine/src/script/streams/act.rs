@@ -10,7 +10,7 @@ use crate::script::program::Op;
 use crate::step::Play;
 use crate::step::names::On;
 
-use super::acts::{Act, Acts, AfterEnd, Ongoing, Progress, Start, Target};
+use super::acts::{ActionResult, AfterEnd, OngoingAction, Progress, Start, StreamAction, Target};
 use super::ended::Moment;
 use super::{Doing, StreamScript};
 
@@ -20,7 +20,7 @@ const HANDSHAKE_LIMIT: Duration = Duration::from_secs(30);
 /// A step that acts on a connection, as text.
 struct Acting<'a> {
     op: &'a Arc<Op>,
-    step: &'a dyn Acts,
+    step: &'a dyn StreamAction,
     number: ConnectionNumber,
     /// The connection as the step means it.
     called: &'a str,
@@ -31,7 +31,7 @@ impl StreamScript {
     pub(super) fn act(
         &mut self,
         op: &Arc<Op>,
-        step: &dyn Acts,
+        step: &dyn StreamAction,
         now: Duration,
     ) -> Result<Doing, String> {
         let (target, called) = Target::of(step.on(), &self.connections)?;
@@ -54,18 +54,18 @@ impl StreamScript {
             context: &self.context,
         };
         Ok(match step.act(&start, &mut self.connections)? {
-            Act::Done(text) => {
+            ActionResult::Done(text) => {
                 // Its comment stands at the packet that comes next.
                 let at = now.max(self.execution.mark);
                 self.execution.complete(op, at, text, packet);
                 Doing::Nothing
             }
-            Act::Goes(ongoing) => Doing::Acting {
+            ActionResult::Goes(ongoing) => Doing::Acting {
                 op: Arc::clone(op),
                 ongoing,
                 packet,
             },
-            Act::Unfit(why) => {
+            ActionResult::Unfit(why) => {
                 self.execution.unfit_for(op, &why);
                 Doing::Nothing
             }
@@ -143,7 +143,7 @@ impl StreamScript {
 
     /// Waits for the handshake before it acts.
     pub(super) fn hold(&mut self, now: Duration, op: Arc<Op>, until: Duration) -> Option<Doing> {
-        let Some(Play::Acts(step)) = op.play() else {
+        let Some(Play::StreamAction(step)) = op.play() else {
             return None;
         };
         let number = match Target::of(step.on(), &self.connections) {
@@ -181,7 +181,7 @@ impl StreamScript {
         &mut self,
         now: Duration,
         op: Arc<Op>,
-        mut ongoing: Box<dyn Ongoing>,
+        mut ongoing: Box<dyn OngoingAction>,
         packet: Option<u64>,
     ) -> Option<Doing> {
         match ongoing.go_on(now, &mut self.execution.mark, &mut self.connections) {

@@ -1,21 +1,19 @@
 //! What a step acts on over streams, its action, and the result.
 
 use std::fmt::Debug;
-use std::ops::Range;
 use std::time::Duration;
 
 use shakedown_protocol::streams::{ConnectionNumber, Fault, Output, StreamId};
 
-use crate::scenario::{Span, words};
+use crate::scenario::words;
 use crate::script::context::Context;
-use crate::script::window::resolve;
 use crate::step::names::On;
 
 use super::connections::Connections;
 use super::ended::ConnectionEnd;
 
 /// A step that acts.
-pub(crate) trait Acts {
+pub(crate) trait StreamAction {
     /// What it acts on.
     fn on(&self) -> On<'_>;
 
@@ -23,7 +21,8 @@ pub(crate) trait Acts {
     ///
     /// # Errors
     /// It names what there is not, or its bytes cannot be made.
-    fn act(&self, start: &Start<'_>, connections: &mut Connections) -> Result<Act, String>;
+    fn act(&self, start: &Start<'_>, connections: &mut Connections)
+    -> Result<ActionResult, String>;
 
     /// Whether it waits for the connection's handshake.
     fn needs_handshake(&self) -> bool {
@@ -60,10 +59,10 @@ pub(crate) struct Start<'a> {
 }
 
 /// What a step did.
-pub(crate) enum Act {
+pub(crate) enum ActionResult {
     /// All of it; what, in words.
     Done(String),
-    Goes(Box<dyn Ongoing>),
+    Goes(Box<dyn OngoingAction>),
     /// Nothing: why the stimulus cannot be applied.
     Unfit(String),
 }
@@ -81,7 +80,7 @@ pub(crate) enum AfterEnd {
 }
 
 /// A step that acts for a while.
-pub(crate) trait Ongoing: Debug + Send {
+pub(crate) trait OngoingAction: Debug + Send {
     /// When it goes on at the latest.
     fn due(&self) -> Duration;
 
@@ -108,12 +107,6 @@ pub(crate) enum Progress {
 }
 
 impl Start<'_> {
-    /// From there on for that long.
-    pub(crate) fn lasting(&self, span: &Span) -> Range<Duration> {
-        let length = resolve(span, &self.context.environment);
-        self.at..self.at.saturating_add(length)
-    }
-
     /// What a request on a connection says of whom it is for.
     pub(crate) fn authority(&self, connections: &Connections, on: ConnectionNumber) -> String {
         let connection = connections.by_number.get(&on);
@@ -128,12 +121,12 @@ impl Start<'_> {
         connections: &mut Connections,
         faults: &[Fault],
         told: String,
-    ) -> Result<Act, String> {
+    ) -> Result<ActionResult, String> {
         let connection = self.target.connection()?;
         for fault in faults {
             connections.ask(Output::Misbehave(connection, fault.clone()));
         }
-        Ok(Act::Done(told))
+        Ok(ActionResult::Done(told))
     }
 }
 

@@ -11,6 +11,7 @@ use shakedown_protocol::streams::{
     APPLICATION_ERROR, Closing, ConnectionNumber, OnStream, Output, StreamId,
 };
 
+use super::acts::Target;
 use super::ended::{ConnectionEnd, Moment, StreamEnd};
 use super::stream::{MOST_UNREAD, Stream};
 use super::web::{OnWeb, Speaks};
@@ -200,6 +201,12 @@ impl Connections {
         id: StreamId,
     ) -> Option<&mut Stream> {
         self.by_number.get_mut(&connection)?.streams.get_mut(&id)
+    }
+
+    /// The stream that a step is about.
+    pub(crate) fn stream_of(&mut self, target: Target) -> Option<&mut Stream> {
+        let (connection, id) = target.stream().ok()?;
+        self.stream(connection, id)
     }
 
     /// A connection of the scripted peer's own.

@@ -96,9 +96,9 @@ use super::execution::Execution;
 use super::program::{Op, Program};
 use super::waiting::Waiting;
 use super::{Environment, Failure};
-use acts::Ongoing;
+use acts::OngoingAction;
 use connections::{Connection, Connections};
-use wait::Watch;
+use wait::PendingWait;
 
 /// A scenario over streams being played; see the [module](self) for the rules.
 #[derive(Debug)]
@@ -126,11 +126,11 @@ enum Doing {
     /// A step that acts for a while. Its comment stands at this packet.
     Acting {
         op: Arc<Op>,
-        ongoing: Box<dyn Ongoing>,
+        ongoing: Box<dyn OngoingAction>,
         packet: Option<u64>,
     },
     Waiting {
-        waiting: Waiting<dyn Watch>,
+        waiting: Waiting<PendingWait>,
         /// Whether one of them is out because the connection ended as one does if the scripted peer is late.
         by_end: bool,
     },
@@ -284,7 +284,7 @@ impl StreamMachine for StreamScript {
             Doing::Nothing => None,
             Doing::Holding { until, .. } => Some(*until),
             Doing::Acting { ongoing, .. } => Some(ongoing.due()),
-            Doing::Waiting { waiting, .. } => waiting.due(|watch| watch.due()),
+            Doing::Waiting { waiting, .. } => waiting.due(|wait| wait.window.upper),
         })
     }
 

@@ -8,14 +8,14 @@ use crate::script::ScriptOutcome;
 use crate::script::context::Context;
 use crate::script::program::Op;
 use crate::script::waiting::Waiting;
-use crate::script::window::{resolve, slack};
+use crate::script::window::{Window, resolve, slack};
 
 use crate::step::{Play, RestartIut, Wait};
 
 use super::acts::{Start, Target};
 use super::connections::Connections;
-use super::view::{Done, Look, View};
-use super::wait::{Looks, Watch};
+use super::view::{Done, View, WaitState};
+use super::wait::{PendingWait, StreamWait};
 use super::{Doing, StreamScript};
 
 /// The shortest time for which an implementation waits for its peer.
@@ -103,14 +103,14 @@ impl StreamScript {
     fn start(&mut self, op: &Arc<Op>, now: Duration) -> Result<Doing, String> {
         let (mark, context) = (self.execution.mark, &self.context);
         match op.play() {
-            None | Some(Play::Looks(_) | Play::Watches(_)) => {
-                let watch = |op: &Op| watch(op, mark, context, &self.connections);
+            None | Some(Play::StreamWait(_) | Play::Watches(_)) => {
+                let begin = |op: &Op| begin(op, mark, context, &self.connections);
                 return Ok(Doing::Waiting {
-                    waiting: Waiting::begin(op, &self.execution, watch)?,
+                    waiting: Waiting::begin(op, &self.execution, begin)?,
                     by_end: false,
                 });
             }
-            Some(Play::Acts(step)) => return self.act(op, step, now),
+            Some(Play::StreamAction(step)) => return self.act(op, step, now),
             Some(Play::Sleeps(Wait { span })) => {
                 self.execution
                     .sleep(op, resolve(span, &context.environment));
@@ -137,7 +137,7 @@ impl StreamScript {
     fn wait(
         &mut self,
         now: Duration,
-        mut waiting: Waiting<dyn Watch>,
+        mut waiting: Waiting<PendingWait>,
         mut by_end: bool,
     ) -> Option<Doing> {
         let is_alone = waiting.waiters.len() == 1 && waiting.out.is_empty();
@@ -145,19 +145,32 @@ impl StreamScript {
         let mut n = 0;
         while n < waiting.waiters.len() {
             let waiter = &mut waiting.waiters[n];
+            let PendingWait {
+                target,
+                called,
+                window,
+                expectation,
+            } = &mut *waiter.awaited;
             let view = View {
                 judge: waiter.op.judge(&self.context),
                 now,
                 exited: self.execution.exited,
                 is_alone,
+                target: *target,
+                called,
+                window,
             };
-            match waiter.awaited.look(&view, &mut self.connections) {
-                Look::Pending => n += 1,
-                Look::Unfair(why) => {
+            let polled = expectation.poll(&view, &mut self.connections);
+            let state = match polled {
+                Ok(state) => state,
+                Err(why) => {
                     self.execution.inconclusive(why);
                     return None;
                 }
-                Look::Done(done) => {
+            };
+            match state {
+                WaitState::Pending => n += 1,
+                WaitState::Done(done) => {
                     let is_first = complete
                         .as_ref()
                         .is_none_or(|(_, first)| done.moment.at < first.moment.at);
@@ -166,13 +179,17 @@ impl StreamScript {
                     }
                     n += 1;
                 }
-                Look::Failed {
+                WaitState::Failed {
                     failure,
                     by_end: is_end,
                 } => {
                     by_end |= is_end;
                     let waiter = waiting.give_up(n, failure);
-                    waiter.awaited.let_go(&mut self.connections);
+                    let PendingWait { target, .. } = *waiter.awaited;
+                    waiter
+                        .awaited
+                        .expectation
+                        .let_go(target, &mut self.connections);
                 }
             }
         }
@@ -187,16 +204,28 @@ impl StreamScript {
         Some(Doing::Waiting { waiting, by_end })
     }
 
-    fn taken(&mut self, mut waiting: Waiting<dyn Watch>, n: usize, done: Done) {
+    fn taken(&mut self, mut waiting: Waiting<PendingWait>, n: usize, done: Done) {
         let waiter = waiting.waiters.swap_remove(n);
         for other in &waiting.waiters {
-            other.awaited.let_go(&mut self.connections);
+            let PendingWait {
+                target,
+                expectation,
+                ..
+            } = &*other.awaited;
+            expectation.let_go(*target, &mut self.connections);
         }
-        waiter.awaited.take(&mut self.connections);
+        let PendingWait {
+            target,
+            expectation,
+            ..
+        } = &*waiter.awaited;
+        expectation.take(*target, &mut self.connections);
         for (name, value) in done.bound {
             self.context.bindings.set(&name, value);
         }
-        if let Some(connection) = waiter.awaited.judges_end_of() {
+        if expectation.judges_end()
+            && let Ok(connection) = target.connection()
+        {
             self.passed_over.remove(&connection);
             self.judged.insert(connection);
         }
@@ -206,22 +235,28 @@ impl StreamScript {
     }
 }
 
-fn watch(
+fn begin(
     op: &Op,
     at: Duration,
     context: &Context,
     connections: &Connections,
-) -> Result<Box<dyn Watch>, String> {
-    let step: &dyn Looks = match op.play() {
-        Some(Play::Looks(step)) => step,
+) -> Result<Box<PendingWait>, String> {
+    let step: &dyn StreamWait = match op.play() {
+        Some(Play::StreamWait(step)) => step,
         Some(Play::Watches(step)) => step,
         Some(_) | None => return Err(format!("{:?} is no step that waits", op.verb())),
     };
     let (target, called) = Target::of(step.on(), connections)?;
-    step.watch(&Start {
+    let start = Start {
         target,
         called,
         at,
         context,
-    })
+    };
+    Ok(Box::new(PendingWait {
+        target,
+        window: Window::of(step.demand(), at, context)?,
+        expectation: step.begin(&start)?,
+        called: start.called,
+    }))
 }

@@ -3,19 +3,21 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use shakedown_protocol::streams::ConnectionNumber;
 
 use crate::script::Failure;
 use crate::script::describe::human_time;
 use crate::script::judge::Judge;
-use crate::script::window::{Window, slack};
+use crate::script::window::Window;
 
-use super::connections::Connections;
+use super::acts::Target;
+use super::connections::{Connection, Connections};
 use super::ended::{ConnectionEnd, Moment};
+use super::stream::Stream;
+use super::web::OnWeb;
 
-/// What a waiting step sees.
+/// How far a waiting step is.
 #[derive(Debug)]
-pub(crate) enum Look {
+pub(crate) enum WaitState {
     Pending,
     Done(Done),
     /// It cannot be met any more.
@@ -24,8 +26,6 @@ pub(crate) enum Look {
         /// Whether because a connection ended in a way in which one ends if the scripted peer is late.
         by_end: bool,
     },
-    /// It cannot be judged.
-    Unfair(String),
 }
 
 /// How a waiting step was completed.
@@ -45,9 +45,14 @@ pub(crate) struct View<'a> {
     pub(crate) exited: Option<(Duration, Option<i32>)>,
     /// Whether no other step waits, so that what it has looked at need not be kept.
     pub(crate) is_alone: bool,
+    /// What it waits on.
+    pub(crate) target: Target,
+    /// The connection as the step means it.
+    pub(crate) called: &'a str,
+    pub(crate) window: &'a Window,
 }
 
-impl Look {
+impl WaitState {
     /// The same, if it failed because a connection ended so.
     pub(crate) fn by_end(self, view: &View<'_>, end: &ConnectionEnd) -> Self {
         let words = view.judge.context.environment.protocol.stream_decoders;
@@ -64,11 +69,6 @@ impl Look {
         }
     }
 
-    /// What it waits for is not there any more.
-    pub(crate) fn forgotten() -> Self {
-        Self::Unfair("what this step waits for is forgotten".to_owned())
-    }
-
     /// It is complete by nothing that a packet shows.
     pub(crate) const fn done(at: Duration, text: String) -> Self {
         Self::Done(Done {
@@ -80,24 +80,71 @@ impl Look {
 }
 
 impl View<'_> {
-    fn failure(&self, moment: Moment, expected: &str, got: &str, slack: Option<Duration>) -> Look {
+    /// The connection that it waits on.
+    ///
+    /// # Errors
+    /// It is not there any more.
+    pub(crate) fn connection<'c>(
+        &self,
+        connections: &'c Connections,
+    ) -> Result<&'c Connection, String> {
+        let connection = connections.by_number.get(&self.target.connection()?);
+        connection.ok_or_else(forgotten)
+    }
+
+    /// The stream that it waits on.
+    ///
+    /// # Errors
+    /// It is not there any more.
+    pub(crate) fn stream<'c>(
+        &self,
+        connections: &'c mut Connections,
+    ) -> Result<&'c mut Stream, String> {
+        let (connection, stream) = self.target.stream()?;
+        let stream = connections.stream(connection, stream);
+        stream.ok_or_else(forgotten)
+    }
+
+    /// HTTP/3 of the connection that it waits on.
+    ///
+    /// # Errors
+    /// It has none.
+    pub(crate) fn web<'c>(
+        &self,
+        connections: &'c mut Connections,
+    ) -> Result<&'c mut OnWeb, String> {
+        connections.web(self.target.connection()?)
+    }
+
+    fn failure(
+        &self,
+        moment: Moment,
+        expected: &str,
+        got: &str,
+        slack: Option<Duration>,
+    ) -> WaitState {
         let (expected, got) = (expected.to_owned(), got.to_owned());
         let mut failure = self.judge.failure(moment.at, expected, got);
         failure.packet = moment.packet;
         failure.slack = slack;
         let by_end = false;
-        Look::Failed { failure, by_end }
+        WaitState::Failed { failure, by_end }
     }
 
     /// What was expected came, at some time.
-    pub(crate) fn came(
+    pub(crate) fn came(&self, moment: Moment, expected: &str, said: String) -> WaitState {
+        self.came_with(moment, expected, said, Vec::new())
+    }
+
+    /// The same, with values that get names.
+    pub(crate) fn came_with(
         &self,
-        window: &Window,
         moment: Moment,
         expected: &str,
         said: String,
         bound: Vec<(String, Value)>,
-    ) -> Look {
+    ) -> WaitState {
+        let window = self.window;
         let elapsed = human_time(moment.at.saturating_sub(window.start));
         if moment.at > window.upper {
             let expected = format!("{expected} within {}", window.length());
@@ -125,7 +172,7 @@ impl View<'_> {
             return self.failure(moment, &expected, &got, slack);
         }
         let at = moment.at.max(window.start);
-        Look::Done(Done {
+        WaitState::Done(Done {
             moment: Moment { at, ..moment },
             text: said,
             bound,
@@ -133,13 +180,8 @@ impl View<'_> {
     }
 
     /// Something else came, after which what is expected cannot come any more.
-    pub(crate) fn instead(
-        &self,
-        window: &Window,
-        moment: Moment,
-        expected: &str,
-        got: &str,
-    ) -> Look {
+    pub(crate) fn instead(&self, moment: Moment, expected: &str, got: &str) -> WaitState {
+        let window = self.window;
         let expected = format!("{expected} within {}", window.length());
         let elapsed = moment.at.checked_sub(window.start);
         let got = match elapsed {
@@ -167,67 +209,56 @@ impl View<'_> {
     }
 
     /// What is expected has not come; fails if its time is over.
-    pub(crate) fn not_yet(&self, window: &Window, expected: &str, got: &str) -> Look {
+    pub(crate) fn not_yet(&self, expected: &str, got: &str) -> WaitState {
+        let window = self.window;
         if self.now < window.upper {
-            return Look::Pending;
+            return WaitState::Pending;
         }
         let expected = format!("{expected} within {}", window.length());
         let moment = Moment {
             at: window.upper,
             packet: None,
         };
-        let slack = window.late_slack;
-        self.failure(moment, &expected, got, Some(slack))
+        self.failure(moment, &expected, got, Some(window.late_slack))
     }
 
-    /// The same of something on a connection that may have ended.
+    /// The same of something on its connection, which may have ended.
     pub(crate) fn not_yet_on(
         &self,
-        number: ConnectionNumber,
         connections: &Connections,
-        window: &Window,
         expected: &str,
         got: &str,
-    ) -> Look {
-        let connection = connections.by_number.get(&number);
-        let ended = connection.and_then(|connection| {
-            let (moment, end) = connection.ended.as_ref()?;
-            Some((*moment, end, connection.how().unwrap_or_default()))
-        });
+    ) -> WaitState {
+        let connection = self.connection(connections).ok();
+        let ended = connection.and_then(|connection| connection.ended.as_ref());
         match ended {
-            Some((moment, end, how)) => {
-                let got = format!("{got}, and the connection was {how}");
-                self.instead(window, moment, expected, &got)
-                    .by_end(self, end)
+            Some((moment, end)) => {
+                let how = connection.and_then(Connection::how).unwrap_or_default();
+                let got = format!("{got}, and {} was {how}", self.called);
+                self.instead(*moment, expected, &got).by_end(self, end)
             }
-            None => self.not_yet(window, expected, got),
+            None => self.not_yet(expected, got),
         }
     }
 
-    /// Something must not come for this long.
-    pub(crate) fn broken(
-        &self,
-        span: std::ops::Range<Duration>,
-        moment: Moment,
-        expected: &str,
-        got: &str,
-    ) -> Look {
-        let got = match moment.at.checked_sub(span.start) {
+    /// Something came that must not for as long as the step lasts.
+    pub(crate) fn broken(&self, moment: Moment, expected: &str, got: &str) -> WaitState {
+        let got = match moment.at.checked_sub(self.window.start) {
             Some(elapsed) => format!("{got} after {}", human_time(elapsed)),
             None => format!("{got}, before this step began"),
         };
-        let slack = slack(
-            span.end.saturating_sub(span.start),
-            &self.judge.context.environment,
-        );
-        self.failure(moment, expected, &got, Some(slack))
+        self.failure(moment, expected, &got, Some(self.window.late_slack))
     }
 
     /// Nothing came that must not, so far.
-    pub(crate) fn lasted(&self, end: Duration, text: String) -> Look {
-        match self.now >= end {
-            true => Look::done(end, text),
-            false => Look::Pending,
+    pub(crate) fn lasted(&self, text: String) -> WaitState {
+        match self.now >= self.window.upper {
+            true => WaitState::done(self.window.upper, text),
+            false => WaitState::Pending,
         }
     }
+}
+
+fn forgotten() -> String {
+    "what this step waits for is forgotten".to_owned()
 }

@@ -1,44 +1,55 @@
 //! What a step waits for over streams, by arrivals and the time.
 
 use std::fmt::Debug;
-use std::time::Duration;
 
-use shakedown_protocol::streams::ConnectionNumber;
-
+use crate::script::window::Window;
+use crate::step::Verb;
 use crate::step::names::On;
 
-use super::acts::Start;
+use super::acts::{Start, Target};
 use super::connections::Connections;
-use super::view::{Look, View};
+use super::view::{View, WaitState};
 
 /// A step that waits.
-pub(crate) trait Looks {
-    /// Where it looks.
+pub(crate) trait StreamWait: Verb {
+    /// What it waits on.
     fn on(&self) -> On<'_>;
 
     /// What it waits for from there on.
     ///
     /// # Errors
-    /// It names what there is not, or what it waits for is nothing.
-    fn watch(&self, start: &Start<'_>) -> Result<Box<dyn Watch>, String>;
+    /// What it waits for is nothing.
+    fn begin(&self, start: &Start<'_>) -> Result<Box<dyn Expectation>, String>;
 }
 
 /// What a step waits for.
-pub(crate) trait Watch: Debug + Send {
-    /// The last moment of its time.
-    fn due(&self) -> Duration;
-
+pub(crate) trait Expectation: Debug + Send {
     /// Checks arrivals and the time.
-    fn look(&mut self, view: &View<'_>, connections: &mut Connections) -> Look;
+    ///
+    /// # Errors
+    /// Why it cannot be judged.
+    fn poll(&mut self, view: &View<'_>, connections: &mut Connections)
+    -> Result<WaitState, String>;
 
     /// Takes what completed it, and gives names to what it found.
-    fn take(&self, _: &mut Connections) {}
+    fn take(&self, _: Target, _: &mut Connections) {}
 
     /// It waits no more, whatever came of it.
-    fn let_go(&self, _: &mut Connections) {}
+    fn let_go(&self, _: Target, _: &mut Connections) {}
 
-    /// The connection whose end it has judged when it is complete.
-    fn judges_end_of(&self) -> Option<ConnectionNumber> {
-        None
+    /// Whether it has judged the end of the connection when it is complete.
+    fn judges_end(&self) -> bool {
+        false
     }
+}
+
+/// A step that waits, on its way.
+#[derive(Debug)]
+pub(crate) struct PendingWait {
+    /// What it waits on.
+    pub(super) target: Target,
+    /// The connection as the step means it.
+    pub(super) called: String,
+    pub(super) window: Window,
+    pub(super) expectation: Box<dyn Expectation>,
 }
