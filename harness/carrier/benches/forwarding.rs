@@ -15,7 +15,7 @@ use shakedown_protocol::darktower::reference::{
 };
 use shakedown_protocol::event_loop::{EventLoop, InFlight, Next};
 use shakedown_protocol::streams::{
-    ConnectionNumber, Input, OnStream, Output, StreamId, StreamMachine,
+    ConnectionNumber, Input, Output, StreamId, StreamMachine, StreamUpdate,
 };
 
 const LATENCY: Duration = Duration::from_micros(100);
@@ -194,12 +194,14 @@ impl StreamMachine for Peer {
             ) => {
                 for to in to.iter().filter(|to| **to != connection) {
                     match what {
-                        OnStream::Opened => outputs.push_back(Output::Open(*to, COPY)),
-                        OnStream::Bytes(bytes) => {
+                        StreamUpdate::Opened => outputs.push_back(Output::Open(*to, COPY)),
+                        StreamUpdate::Bytes(bytes) => {
                             outputs.push_back(Output::Write(*to, COPY, bytes.to_vec()));
                         }
-                        OnStream::Fin => outputs.push_back(Output::Fin(*to, COPY)),
-                        OnStream::Reset(_) | OnStream::Stopped(_) | OnStream::Written => {}
+                        StreamUpdate::Fin => outputs.push_back(Output::Fin(*to, COPY)),
+                        StreamUpdate::Reset(_)
+                        | StreamUpdate::Stopped(_)
+                        | StreamUpdate::Written => {}
                     }
                 }
             }
@@ -209,7 +211,7 @@ impl StreamMachine for Peer {
             (
                 Bare::Sender { frames },
                 Input::Stream {
-                    what: OnStream::Written,
+                    what: StreamUpdate::Written,
                     ..
                 },
             ) => {
@@ -221,8 +223,8 @@ impl StreamMachine for Peer {
             }
             (Bare::Sender { .. }, Input::Delivered { .. }) => self.close(),
             (Bare::Receiver { bytes }, Input::Stream { what, .. }) => match what {
-                OnStream::Bytes(came) => *bytes += came.len(),
-                OnStream::Fin => self.close(),
+                StreamUpdate::Bytes(came) => *bytes += came.len(),
+                StreamUpdate::Fin => self.close(),
                 _ => {}
             },
             _ => {}

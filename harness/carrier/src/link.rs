@@ -8,7 +8,7 @@ use quinn_proto::{
     Connection, ConnectionError, Dir, Event, ReadError, Side, StreamEvent, VarInt, WriteError,
 };
 use shakedown_protocol::ReceiveTimeout;
-use shakedown_protocol::streams::{ConnectionNumber, OnStream, Path, StreamId};
+use shakedown_protocol::streams::{ConnectionNumber, Path, StreamId, StreamUpdate};
 use shakedown_wire::planted;
 
 use crate::Socket;
@@ -41,14 +41,14 @@ pub(crate) enum StreamInput {
 }
 
 impl StreamInput {
-    pub(crate) fn as_input(&self) -> OnStream<'_> {
+    pub(crate) fn as_input(&self) -> StreamUpdate<'_> {
         match self {
-            Self::Opened => OnStream::Opened,
-            Self::Bytes(bytes) => OnStream::Bytes(bytes),
-            Self::Fin => OnStream::Fin,
-            Self::Reset(code) => OnStream::Reset(*code),
-            Self::Stopped(code) => OnStream::Stopped(*code),
-            Self::Written => OnStream::Written,
+            Self::Opened => StreamUpdate::Opened,
+            Self::Bytes(bytes) => StreamUpdate::Bytes(bytes),
+            Self::Fin => StreamUpdate::Fin,
+            Self::Reset(code) => StreamUpdate::Reset(*code),
+            Self::Stopped(code) => StreamUpdate::Stopped(*code),
+            Self::Written => StreamUpdate::Written,
         }
     }
 }

@@ -136,7 +136,7 @@ impl ReportArgs {
 /// Completes the reports, prints those that could not be written, and returns the exit code.
 pub(crate) fn close(sinks: Sinks, exit: u8) -> Exit {
     let outcome = sinks.finish();
-    report_failures(outcome.untold());
+    report_failures(outcome.unreported());
     let exit = outcome.exit(exit);
     let known = Exit::ALL.into_iter().find(|known| *known as u8 == exit);
     known.unwrap_or(Exit::Harness)

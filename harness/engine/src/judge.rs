@@ -66,7 +66,7 @@ pub fn judge<R: Read>(
     let mut monitors = Vec::new();
     let mut over_quic = Vec::new();
     for protocol in protocols {
-        match (protocol.monitor)(&told(settings, protocol)) {
+        match (protocol.monitor)(&settings_of(settings, protocol)) {
             ProtocolMonitor::Packets(monitor) => monitors.push((*protocol, monitor)),
             ProtocolMonitor::Streams(monitor) => over_quic.push((*protocol, monitor)),
         }
@@ -155,7 +155,7 @@ fn encrypted(
 }
 
 /// The settings for the monitor of one protocol: a mode of another one says nothing of its sessions.
-fn told(settings: &MonitorSettings, protocol: &Protocol) -> MonitorSettings {
+fn settings_of(settings: &MonitorSettings, protocol: &Protocol) -> MonitorSettings {
     let is_own = |mode: &String| mode.split(',').all(|mode| protocol.modes.contains(&mode));
     MonitorSettings {
         mode: settings.mode.clone().filter(is_own),

@@ -10,7 +10,7 @@ pub(crate) struct SeededRandom {
     generator: ChaCha8Rng,
     /// What is drawn of few numbers before anything else: seeds are not among them, which would be the same.
     #[cfg(feature = "fuzz")]
-    told: std::vec::IntoIter<u8>,
+    script: std::vec::IntoIter<u8>,
 }
 
 impl SeededRandom {
@@ -18,15 +18,15 @@ impl SeededRandom {
         Self {
             generator: ChaCha8Rng::seed_from_u64(seed),
             #[cfg(feature = "fuzz")]
-            told: Vec::new().into_iter(),
+            script: Vec::new().into_iter(),
         }
     }
 
     /// The numbers that these bytes say, two each, then others.
     #[cfg(feature = "fuzz")]
-    pub(crate) fn told(bytes: Vec<u8>) -> Self {
+    pub(crate) fn scripted(bytes: Vec<u8>) -> Self {
         Self {
-            told: bytes.into_iter(),
+            script: bytes.into_iter(),
             ..Self::new(0)
         }
     }
@@ -35,9 +35,9 @@ impl SeededRandom {
     pub(crate) fn below(&mut self, end: u32) -> u32 {
         #[cfg(feature = "fuzz")]
         if end <= u32::from(u16::MAX)
-            && let Some(low) = self.told.next()
+            && let Some(low) = self.script.next()
         {
-            let high = self.told.next().unwrap_or_default();
+            let high = self.script.next().unwrap_or_default();
             return u32::from(u16::from_le_bytes([low, high])) % end.max(1);
         }
         // The slight preference of small numbers does not matter here.

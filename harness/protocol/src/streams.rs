@@ -70,7 +70,7 @@ pub enum Input<'a> {
     Stream {
         connection: ConnectionNumber,
         stream: StreamId,
-        what: OnStream<'a>,
+        what: StreamUpdate<'a>,
     },
     /// The other side has all that was sent on a stream, with its end.
     Delivered {
@@ -95,7 +95,7 @@ pub enum Input<'a> {
 
 /// What can happen on a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnStream<'a> {
+pub enum StreamUpdate<'a> {
     /// The other side opened it.
     Opened,
     /// Bytes came in, in order.
@@ -178,7 +178,7 @@ pub enum Output {
     /// Open a stream as soon as the peer's limit permits. A machine names them in the order of their
     /// ids, those of each kind by itself.
     Open(ConnectionNumber, StreamId),
-    /// Send bytes on a stream. Answered by [`OnStream::Written`] when the transport has taken them.
+    /// Send bytes on a stream. Answered by [`StreamUpdate::Written`] when the transport has taken them.
     Write(ConnectionNumber, StreamId, Vec<u8>),
     /// Send no more on a stream after what was written.
     Fin(ConnectionNumber, StreamId),

@@ -11,7 +11,7 @@ mod seeds;
 use seeds::{Seeds, assert_up_to_date, replay};
 use serde_json::Map;
 use shakedown_protocol::darktower::{Envelope, VOCABULARY, fuzz as darktower};
-use shakedown_protocol::streams::{ConnectionNumber, OnStream, Output, StreamId};
+use shakedown_protocol::streams::{ConnectionNumber, Output, StreamId, StreamUpdate};
 use shakedown_protocol::vocabulary::Vocabulary as _;
 use shakedown_protocol::web::{SessionClose, Settings, Web, WebEvent, frame, frame_type, fuzz};
 
@@ -40,14 +40,14 @@ fn pass(from: &mut Web, to: &mut Web, opened: &mut Vec<StreamId>, script: &mut V
                 if let Some(place) = opened.iter().position(|open| *open == stream) {
                     opened.remove(place);
                     record(0, stream, &[]);
-                    to.on_stream(stream, OnStream::Opened);
+                    to.on_stream(stream, StreamUpdate::Opened);
                 }
                 record(11, stream, &bytes);
-                to.on_stream(stream, OnStream::Bytes(&bytes));
+                to.on_stream(stream, StreamUpdate::Bytes(&bytes));
             }
             Output::Fin(_, stream) => {
                 record(1, stream, &[]);
-                to.on_stream(stream, OnStream::Fin);
+                to.on_stream(stream, StreamUpdate::Fin);
             }
             Output::Datagram(_, bytes) => {
                 record(5, StreamId(0), &bytes);

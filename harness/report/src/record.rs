@@ -137,7 +137,7 @@ impl Record {
                     Some(all) => join_summary(all, summary),
                     None => self.summary = Some(summary.clone()),
                 }
-                self.all_parts_told();
+                self.judge_waivers_of_all_parts();
             }
             Event::CheckFinished(check) => self.checks.push(check.clone()),
             Event::InteropStarted(started) => match &mut self.table {
@@ -163,7 +163,7 @@ impl Record {
 
     /// Once all shards of a run have reported: a waiver that matched nothing in any of
     /// them fails the run, as it fails one that is not split.
-    fn all_parts_told(&mut self) {
+    fn judge_waivers_of_all_parts(&mut self) {
         let (Some(run), Some(all)) = (&self.run, &mut self.summary) else {
             return;
         };

@@ -34,14 +34,14 @@ pub struct Outcome {
     /// Reports that could not be written.
     pub failures: Vec<Failure>,
     /// How many of these were reported already.
-    pub(crate) told: usize,
+    pub(crate) reported: usize,
 }
 
 impl Outcome {
     /// The failures not reported yet.
     #[must_use]
-    pub fn untold(&self) -> &[Failure] {
-        &self.failures[self.told..]
+    pub fn unreported(&self) -> &[Failure] {
+        &self.failures[self.reported..]
     }
 
     /// The program's exit code: a report that could not be written makes 3 of a success, and what

@@ -65,8 +65,8 @@ impl Sinks {
 
     /// The reports that could not be written, each reported once.
     pub fn new_failures(&mut self) -> &[Failure] {
-        let told = std::mem::replace(&mut self.outcome.told, self.outcome.failures.len());
-        &self.outcome.failures[told..]
+        let reported = std::mem::replace(&mut self.outcome.reported, self.outcome.failures.len());
+        &self.outcome.failures[reported..]
     }
 
     /// Completes every report, in the order in which they were added.

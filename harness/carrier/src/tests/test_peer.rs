@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use shakedown_protocol::Transport;
 use shakedown_protocol::streams::{
-    Closing, ConnectionNumber, Input, OnStream, Output, StreamId, StreamMachine,
+    Closing, ConnectionNumber, Input, Output, StreamId, StreamMachine, StreamUpdate,
 };
 
 use super::world::{World, server_address, tester};
@@ -49,15 +49,15 @@ impl StreamMachine for TestPeer {
             }
             Input::Connected { connection } => format!("{} connected", connection.0),
             Input::Stream { stream, what, .. } => match what {
-                OnStream::Opened => format!("stream {} opened", stream.0),
-                OnStream::Bytes(bytes) => {
+                StreamUpdate::Opened => format!("stream {} opened", stream.0),
+                StreamUpdate::Bytes(bytes) => {
                     self.got.extend_from_slice(bytes);
                     format!("stream {}: {} bytes", stream.0, bytes.len())
                 }
-                OnStream::Fin => format!("stream {} fin", stream.0),
-                OnStream::Reset(code) => format!("stream {} reset {code}", stream.0),
-                OnStream::Stopped(code) => format!("stream {} stopped {code}", stream.0),
-                OnStream::Written => format!("stream {} written", stream.0),
+                StreamUpdate::Fin => format!("stream {} fin", stream.0),
+                StreamUpdate::Reset(code) => format!("stream {} reset {code}", stream.0),
+                StreamUpdate::Stopped(code) => format!("stream {} stopped {code}", stream.0),
+                StreamUpdate::Written => format!("stream {} written", stream.0),
             },
             Input::Datagram { bytes, .. } => format!("datagram {bytes:?}"),
             Input::Closed { connection, why } => match why {

@@ -222,7 +222,7 @@ impl Args {
         self.check_impair(&assignments)?;
         let without = self.twin(&mut assignments)?;
         let seed = self.seed.unwrap_or_else(any_seed);
-        let told = self.told(&assignments, &selected, self.jobs.get());
+        let told = self.planned(&assignments, &selected, self.jobs.get());
         if self.dry_run {
             show_plan(&told, &assignments, seed)?;
             if global.verbose > 0 {
@@ -348,7 +348,7 @@ impl Args {
         let mut assignments = self.assignments(&selected)?;
         let concurrency = self.concurrency.map(NonZeroU64::get);
         let jobs = concurrency.and_then(|plays| usize::try_from(plays).ok());
-        let told = self.told(&assignments, &selected, jobs.unwrap_or(1));
+        let told = self.planned(&assignments, &selected, jobs.unwrap_or(1));
         let count: usize = assignments.iter().map(|one| one.scenarios.len()).sum();
         let (
             Some(Assignment {

@@ -15,11 +15,11 @@ pub fn meeting(bytes: &[u8]) {
     let protocol = PROTOCOLS[usize::from(*first) % PROTOCOLS.len()];
     let settings = RunSettings::default();
     let swarm = Swarm { protocol, settings };
-    let Ok(run) = swarm.told(rest, false) else {
+    let Ok(run) = swarm.scripted(rest, false) else {
         return;
     };
     if !run.run.violations.is_empty() {
-        let evidence = swarm.told(rest, true);
+        let evidence = swarm.scripted(rest, true);
         unreachable!(
             "{}",
             evidence.map_or_else(|why| why, |run| run.text(protocol, false))

@@ -266,7 +266,7 @@ impl Checker<'_> {
                     self.at(&place, message, Some(help));
                 }
                 let start = self.iut.start.iter();
-                let mut told = start.flat_map(|start| start.told_with(&start.command));
+                let mut told = start.flat_map(|start| start.words_of(&start.command));
                 if placeholder::any([file.as_str()], &["counters"])
                     && !placeholder::any(&mut told, &["counters"])
                 {

@@ -117,7 +117,7 @@ impl Iut {
 
 impl Start {
     /// What a command says, and the values of the environment that it finds.
-    pub(crate) fn told_with<'a>(&'a self, command: &'a [String]) -> impl Iterator<Item = &'a str> {
+    pub(crate) fn words_of<'a>(&'a self, command: &'a [String]) -> impl Iterator<Item = &'a str> {
         let words = command.iter().chain(self.environment.values());
         words.map(String::as_str)
     }

@@ -83,7 +83,7 @@ impl Iut {
                 true => start.plain.as_ref()?,
                 false => &start.command,
             };
-            Some(start.told_with(command).collect::<Vec<_>>())
+            Some(start.words_of(command).collect::<Vec<_>>())
         });
         let words = words.unwrap_or_default();
         let is_told = |name: &str| words.iter().any(|word| word.contains(name));

@@ -30,7 +30,7 @@ impl Bindings {
         let seed = environment.seed ^ fingerprint(&scenario.id);
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let mut bindings = Self::default();
-        bindings.tell_time(environment.epoch);
+        bindings.set_time(environment.epoch);
         for given in environment.protocol.values {
             let own = serde_json::from_str(given.reference).unwrap_or_default();
             let value = environment.values.get(given.name).cloned();
@@ -60,7 +60,7 @@ impl Bindings {
     }
 
     /// A step begins at this time since 1970: `$now`.
-    pub(crate) fn tell_time(&mut self, at: Duration) {
+    pub(crate) fn set_time(&mut self, at: Duration) {
         self.given.insert(NOW.to_owned(), at.as_secs().into());
     }
 

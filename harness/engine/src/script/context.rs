@@ -77,7 +77,7 @@ impl Context {
     /// A step begins now, by the driver's clock.
     pub(crate) fn begin_step(&mut self, now: Duration) {
         let at = self.environment.epoch.saturating_add(now);
-        self.bindings.tell_time(at);
+        self.bindings.set_time(at);
     }
 
     pub(crate) fn vocabulary(&self) -> &'static dyn Vocabulary {

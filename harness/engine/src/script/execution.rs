@@ -11,7 +11,7 @@ use super::context::Context;
 use super::describe::human_time;
 use super::outcome::exit_status;
 use super::path::Path;
-use super::program::{Kind, Op, Program};
+use super::program::{Instruction, Kind, Program};
 use super::{Environment, Failure, Judgements, ScriptOutcome, StepEvent};
 use crate::network::Impairment;
 
@@ -27,7 +27,7 @@ const RESTART_LIMIT: Duration = Duration::from_mins(30);
 /// The state of a script's execution.
 #[derive(Debug, Default)]
 pub(crate) struct Execution {
-    pub(crate) ops: Arc<[Arc<Op>]>,
+    pub(crate) ops: Arc<[Arc<Instruction>]>,
     pub(crate) has_begun: bool,
     /// What is waited for before the next step.
     pause: Option<Pause>,
@@ -65,8 +65,14 @@ pub(crate) struct Execution {
 /// A step in which arrivals are not consumed.
 #[derive(Debug)]
 enum Pause {
-    Sleeping { op: Arc<Op>, until: Duration },
-    Restarting { op: Arc<Op>, since: Duration },
+    Sleeping {
+        op: Arc<Instruction>,
+        until: Duration,
+    },
+    Restarting {
+        op: Arc<Instruction>,
+        since: Duration,
+    },
 }
 
 /// How late the driver was while the current window was open.
@@ -78,7 +84,7 @@ pub(crate) struct Lateness {
 
 impl Execution {
     /// A play at its beginning; `outcome` if it is over before.
-    pub(crate) fn new(ops: Arc<[Arc<Op>]>, outcome: Option<ScriptOutcome>) -> Self {
+    pub(crate) fn new(ops: Arc<[Arc<Instruction>]>, outcome: Option<ScriptOutcome>) -> Self {
         Self {
             comments: vec![0; ops.len()],
             completed: vec![false; ops.len()],
@@ -174,13 +180,13 @@ impl Execution {
     }
 
     /// Lets that much time go by.
-    pub(crate) fn sleep(&mut self, op: &Arc<Op>, span: Duration) {
+    pub(crate) fn sleep(&mut self, op: &Arc<Instruction>, span: Duration) {
         let (op, until) = (Arc::clone(op), self.mark.saturating_add(span));
         self.pause = Some(Pause::Sleeping { op, until });
     }
 
     /// Lets the implementation be stopped, or killed, and started again.
-    pub(crate) fn restart(&mut self, op: &Arc<Op>, since: Duration, kill: bool) {
+    pub(crate) fn restart(&mut self, op: &Arc<Instruction>, since: Duration, kill: bool) {
         let op = Arc::clone(op);
         self.pause = Some(Pause::Restarting { op, since });
         self.restart = Some(kill);
@@ -213,7 +219,7 @@ impl Execution {
     }
 
     /// The step that comes next, past all jumps; `None` if the play is over, by this or before.
-    pub(crate) fn step(&mut self) -> Option<Arc<Op>> {
+    pub(crate) fn step(&mut self) -> Option<Arc<Instruction>> {
         while self.outcome.is_none() {
             let Some(op) = self.ops.get(self.next).cloned() else {
                 self.outcome = Some(ScriptOutcome::Passed);
@@ -258,7 +264,7 @@ impl Execution {
     pub(crate) fn heads(
         &self,
         branches: &[(String, usize)],
-    ) -> Result<Vec<(String, Arc<Op>)>, String> {
+    ) -> Result<Vec<(String, Arc<Instruction>)>, String> {
         let mut heads = Vec::new();
         self.add_heads(branches, "", &mut heads)?;
         match heads.is_empty() {
@@ -271,7 +277,7 @@ impl Execution {
         &self,
         branches: &[(String, usize)],
         prefix: &str,
-        heads: &mut Vec<(String, Arc<Op>)>,
+        heads: &mut Vec<(String, Arc<Instruction>)>,
     ) -> Result<(), String> {
         for (title, begin) in branches {
             let title = format!("{prefix}{title}");
@@ -285,14 +291,20 @@ impl Execution {
     }
 
     /// What a step did, as text, if steps are reported.
-    pub(crate) fn told(&self, text: impl FnOnce() -> String) -> String {
+    pub(crate) fn report(&self, text: impl FnOnce() -> String) -> String {
         match self.tells {
             true => text(),
             false => String::new(),
         }
     }
 
-    pub(crate) fn complete(&mut self, op: &Op, at: Duration, text: String, packet: Option<u64>) {
+    pub(crate) fn complete(
+        &mut self,
+        op: &Instruction,
+        at: Duration,
+        text: String,
+        packet: Option<u64>,
+    ) {
         self.comment(op, packet, &text);
         self.event(op, at, text);
         self.mark = at;
@@ -302,7 +314,7 @@ impl Execution {
     }
 
     /// Ends the script with what its last hope failed by.
-    pub(crate) fn fail(&mut self, op: &Op, mut out: Vec<(String, Box<Failure>)>) {
+    pub(crate) fn fail(&mut self, op: &Instruction, mut out: Vec<(String, Box<Failure>)>) {
         let slack = out.iter().filter_map(|(_, failure)| failure.slack).max();
         let requirement = out.first().map(|(_, failure)| failure.requirement.clone());
         let choices = out.len();
@@ -370,7 +382,7 @@ impl Execution {
     }
 
     /// A step cannot be played.
-    pub(crate) fn cannot(&mut self, op: &Op, why: String) {
+    pub(crate) fn cannot(&mut self, op: &Instruction, why: String) {
         match self.tolerant {
             true => self.pass_over(op, &why),
             false => self.error(why),
@@ -378,7 +390,7 @@ impl Execution {
     }
 
     /// The stimulus of a step was not applied.
-    pub(crate) fn unfit_for(&mut self, op: &Op, why: &str) {
+    pub(crate) fn unfit_for(&mut self, op: &Instruction, why: &str) {
         match self.tolerant {
             true => self.pass_over(op, why),
             false => self.unfit(why),
@@ -386,7 +398,7 @@ impl Execution {
     }
 
     /// Goes on behind a step as if it were not there.
-    fn pass_over(&mut self, op: &Op, why: &str) {
+    fn pass_over(&mut self, op: &Instruction, why: &str) {
         self.event(op, self.mark, format!("passed over: {why}"));
         self.next = match &op.kind {
             // All branches of a choice end with a jump past it.
@@ -464,7 +476,7 @@ impl Execution {
         op.map(|op| op.path.clone()).unwrap_or_default()
     }
 
-    pub(crate) fn event(&mut self, op: &Op, time: Duration, text: String) {
+    pub(crate) fn event(&mut self, op: &Instruction, time: Duration, text: String) {
         if self.tells && self.events.len() < MAX_EVENTS {
             let (step, verb) = (op.path.clone(), op.verb());
             self.events.push(StepEvent {
@@ -476,14 +488,14 @@ impl Execution {
         }
     }
 
-    pub(crate) fn comment(&mut self, op: &Op, packet: Option<u64>, text: &str) {
+    pub(crate) fn comment(&mut self, op: &Instruction, packet: Option<u64>, text: &str) {
         if packet.is_some() && self.comments[op.index] < MAX_COMMENTS {
             self.comments[op.index] += 1;
             self.comment_always(op, packet, text);
         }
     }
 
-    pub(crate) fn comment_always(&mut self, op: &Op, packet: Option<u64>, text: &str) {
+    pub(crate) fn comment_always(&mut self, op: &Instruction, packet: Option<u64>, text: &str) {
         if let Some(packet) = packet {
             let text = format!("step {} {}: {text}", op.path, op.verb());
             self.to_comment.push_back((packet, text));

@@ -106,7 +106,7 @@ pub struct StepEvent {
 impl StepEvent {
     /// The same as an event of a run.
     #[must_use]
-    pub fn told(&self, scenario: &str) -> Event {
+    pub fn event(&self, scenario: &str) -> Event {
         Event::Step {
             scenario: scenario.to_owned(),
             step: self.step.clone(),

@@ -13,7 +13,7 @@ use super::judge::Judge;
 
 /// One step, or a jump.
 #[derive(Debug)]
-pub(crate) struct Op {
+pub(crate) struct Instruction {
     /// Its place in the list.
     pub(crate) index: usize,
     /// The step's path, from 0: `3`, `5.0.1`.
@@ -45,7 +45,7 @@ pub(crate) enum Kind {
     Jump(usize),
 }
 
-impl Op {
+impl Instruction {
     /// The step's verb as scenarios write it.
     pub(crate) fn verb(&self) -> &'static str {
         match &self.kind {
@@ -66,7 +66,7 @@ impl Op {
     }
 }
 
-impl Op {
+impl Instruction {
     /// The requirements by which it is judged: where it names none, the scenario's first.
     pub(crate) fn judged_by<'a>(&'a self, context: &'a Context) -> Vec<&'a str> {
         let named = self.requirements();
@@ -116,7 +116,7 @@ impl Op {
 #[derive(Debug, Clone)]
 pub struct Program {
     pub(crate) scenario: Arc<Scenario>,
-    pub(crate) ops: Arc<[Arc<Op>]>,
+    pub(crate) ops: Arc<[Arc<Instruction>]>,
 }
 
 impl Program {
@@ -141,18 +141,18 @@ pub fn named_requirements(scenario: &Scenario) -> BTreeSet<String> {
 }
 
 /// Flattens a scenario's steps.
-pub(crate) fn compile(scenario: &Scenario) -> Vec<Arc<Op>> {
+pub(crate) fn compile(scenario: &Scenario) -> Vec<Arc<Instruction>> {
     let mut ops = Vec::new();
     for (top, step) in scenario.steps.iter().enumerate() {
         add(step, top.to_string(), top, &mut ops);
     }
     let numbered = ops.into_iter().enumerate();
     numbered
-        .map(|(index, op)| Arc::new(Op { index, ..op }))
+        .map(|(index, op)| Arc::new(Instruction { index, ..op }))
         .collect()
 }
 
-fn add(step: &Step, path: String, top: usize, ops: &mut Vec<Op>) {
+fn add(step: &Step, path: String, top: usize, ops: &mut Vec<Instruction>) {
     match step.play() {
         Play::Repeats(Repeat { times, steps }) => {
             let times = *times;
@@ -194,9 +194,9 @@ fn add(step: &Step, path: String, top: usize, ops: &mut Vec<Op>) {
     }
 }
 
-fn push(kind: Kind, path: String, top: usize, ops: &mut Vec<Op>) {
+fn push(kind: Kind, path: String, top: usize, ops: &mut Vec<Instruction>) {
     let index = ops.len();
-    ops.push(Op {
+    ops.push(Instruction {
         index,
         path,
         top,

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use super::Failure;
 use super::execution::Execution;
-use super::program::{Kind, Op};
+use super::program::{Instruction, Kind};
 
 /// A step that waits, on its way, by what it waits for.
 #[derive(Debug)]
 pub(crate) struct Waiter<W: ?Sized> {
-    pub(crate) op: Arc<Op>,
+    pub(crate) op: Arc<Instruction>,
     /// The branch that it begins; empty if it begins none.
     title: String,
     pub(crate) awaited: Box<W>,
@@ -19,7 +19,7 @@ pub(crate) struct Waiter<W: ?Sized> {
 /// A step that waits, or the first steps of the branches of an `either`.
 #[derive(Debug)]
 pub(crate) struct Waiting<W: ?Sized> {
-    pub(crate) op: Arc<Op>,
+    pub(crate) op: Arc<Instruction>,
     pub(crate) waiters: Vec<Waiter<W>>,
     /// Branches that are out, and why.
     pub(crate) out: Vec<(String, Box<Failure>)>,
@@ -27,7 +27,7 @@ pub(crate) struct Waiting<W: ?Sized> {
 
 impl<W: ?Sized> Waiter<W> {
     /// What it did, with the branch that it begins.
-    pub(crate) fn told(&self, text: &str) -> String {
+    pub(crate) fn titled(&self, text: &str) -> String {
         match self.title.as_str() {
             "" => text.to_owned(),
             title => format!("{title}: {text}"),
@@ -41,9 +41,9 @@ impl<W: ?Sized> Waiting<W> {
     /// # Errors
     /// A branch has no steps, or a step waits for nothing.
     pub(crate) fn begin(
-        op: &Arc<Op>,
+        op: &Arc<Instruction>,
         execution: &Execution,
-        wait: impl Fn(&Op) -> Result<Box<W>, String>,
+        wait: impl Fn(&Instruction) -> Result<Box<W>, String>,
     ) -> Result<Self, String> {
         let heads = match &op.kind {
             Kind::Either(branches) => execution.heads(branches)?,

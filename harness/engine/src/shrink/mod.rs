@@ -119,7 +119,7 @@ pub enum ShrinkError {
 }
 
 /// Shrinks a scenario. `judge` is asked about each candidate, first about the scenario itself;
-/// `told` gets the progress after each and may stop, which keeps the smallest found so far.
+/// `report` gets the progress after each and may stop, which keeps the smallest found so far.
 ///
 /// The same scenario and answers give the same result, byte for byte.
 ///
@@ -128,7 +128,7 @@ pub enum ShrinkError {
 pub fn shrink(
     reduction: &Reduction<'_>,
     judge: &mut dyn FnMut(&Scenario) -> CandidateVerdict,
-    told: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+    report: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Shrunk, ShrinkError> {
     let original = reduction.renamed();
     let text = to_text(&original);
@@ -149,9 +149,9 @@ pub fn shrink(
         tries: 1,
         finished: None,
         judge,
-        told,
+        report,
     };
-    search.tell();
+    search.report_progress();
     if let Some(happened) = reduction.happened {
         search.replace_random_faults(happened);
     }
@@ -214,7 +214,7 @@ struct Search<'a> {
     tries: u32,
     finished: Option<StopReason>,
     judge: &'a mut dyn FnMut(&Scenario) -> CandidateVerdict,
-    told: &'a mut dyn FnMut(&Progress) -> ControlFlow<()>,
+    report: &'a mut dyn FnMut(&Progress) -> ControlFlow<()>,
 }
 
 impl Search<'_> {
@@ -259,7 +259,7 @@ impl Search<'_> {
             | CandidateVerdict::Passes
             | CandidateVerdict::CannotTell(_) => Attempt::Refused,
         };
-        self.tell();
+        self.report_progress();
         attempt
     }
 
@@ -268,12 +268,12 @@ impl Search<'_> {
         self.attempt(candidate) == Attempt::Taken
     }
 
-    fn tell(&mut self) {
+    fn report_progress(&mut self) {
         let progress = Progress {
             tries: self.tries,
             size: tree::size(&self.current),
         };
-        if (self.told)(&progress).is_break() {
+        if (self.report)(&progress).is_break() {
             self.finished = Some(StopReason::Stopped);
         }
     }

@@ -32,7 +32,7 @@ use crate::network::{Fault, Impairment};
 use crate::scenario::Scenario;
 use crate::script::{ScriptOutcome, StepEvent};
 use crate::verdict::{
-    CaptureEvidence, Composed, Counter, Evidence, Inside, MEMORY_AT_MOST, compose,
+    CaptureEvidence, Composed, Counter, CounterValues, Evidence, MEMORY_AT_MOST, compose,
     under_impairment, unless_missed,
 };
 
@@ -211,7 +211,7 @@ pub fn simulate_for(
         scenario,
         script: &played.outcome,
         judgements: &played.judgements,
-        inside: &counted(protocol, scenario, &played.counters),
+        counters: &counted(protocol, scenario, &played.counters),
         epoch: Duration::ZERO,
         capture: CaptureEvidence {
             path: reporting.capture,
@@ -221,7 +221,7 @@ pub fn simulate_for(
             damage: None,
         },
         process: None,
-        death: played.death,
+        unexpected_end: played.unexpected_end,
         level: settings.level,
         waivers: reporting.waivers,
         seconds: played.end.as_secs_f64(),
@@ -248,7 +248,7 @@ pub fn simulate_for(
 const MEMORY: u64 = 3 << 20;
 
 /// The counters of the reference by the names of the specification.
-fn counted(protocol: &Protocol, scenario: &Scenario, counters: &Value) -> Inside {
+fn counted(protocol: &Protocol, scenario: &Scenario, counters: &Value) -> CounterValues {
     let side = scenario.iut.role as usize;
     let places = protocol.counters.iter();
     let places = places.map(|(name, at)| ((*name).to_owned(), at[side].to_owned()));

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::network::Fault;
 use crate::script::{Judgements, ScriptOutcome, StepEvent};
-use crate::verdict::Death;
 use crate::verdict::NetworkEffects;
+use crate::verdict::UnexpectedEnd;
 
 /// A scenario that was played.
 pub(super) struct RunRecord {
@@ -25,7 +25,7 @@ pub(super) struct RunRecord {
     pub(super) comments: BTreeMap<u64, Vec<String>>,
     pub(super) first_packet: Duration,
     pub(super) end: Duration,
-    pub(super) death: Option<Death>,
+    pub(super) unexpected_end: Option<UnexpectedEnd>,
     /// Until when the reference was watched and lived, and when it was stopped to be started again.
     pub(super) watched_until: Duration,
     pub(super) stopped: Vec<Duration>,

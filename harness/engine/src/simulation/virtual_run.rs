@@ -14,7 +14,7 @@ use crate::scenario::Scenario;
 use crate::script::{
     Action, Budget, Environment, Input, Script, ScriptOutcome, SocketId, human_time,
 };
-use crate::verdict::{Death, NetworkEffects};
+use crate::verdict::{NetworkEffects, UnexpectedEnd};
 
 use super::record::RunRecord;
 use super::reference::{EPOCH, ReferenceProcess};
@@ -67,7 +67,7 @@ pub(super) struct VirtualRun<'s> {
     first_packet: Option<Duration>,
     last_to_reference: Option<u64>,
     comments: BTreeMap<u64, Vec<String>>,
-    death: Option<Death>,
+    unexpected_end: Option<UnexpectedEnd>,
     /// When its process ended by itself.
     exited: Option<Duration>,
     /// Whether it was asked to end, to be started again.
@@ -156,7 +156,7 @@ impl<'s> VirtualRun<'s> {
             first_packet: None,
             last_to_reference: None,
             comments: BTreeMap::new(),
-            death: None,
+            unexpected_end: None,
             exited: None,
             is_stopping: false,
             stopped: Vec::new(),
@@ -169,7 +169,7 @@ impl<'s> VirtualRun<'s> {
     /// Plays to the end.
     pub(super) fn play(mut self) -> Result<RunRecord, SimulationError> {
         self.start()?;
-        self.tell(Input::Begin)?;
+        self.input(Input::Begin)?;
         while self.script.outcome().is_none() {
             if let Some(why) = self.next()? {
                 let step = self.script.events().last().map(|event| event.step.clone());
@@ -209,7 +209,7 @@ impl<'s> VirtualRun<'s> {
                 }
             }
             Some(Next::Deadline(1)) => self.drive(ToMachine::Tick)?,
-            Some(Next::Deadline(_)) | None => self.tell(Input::Tick)?,
+            Some(Next::Deadline(_)) | None => self.input(Input::Tick)?,
         }
         Ok(None)
     }
@@ -242,7 +242,7 @@ impl<'s> VirtualRun<'s> {
                 if !self.sockets.contains_key(&socket) {
                     return Ok(());
                 }
-                self.tell(Input::Datagram {
+                self.input(Input::Datagram {
                     socket,
                     from,
                     payload,
@@ -257,13 +257,13 @@ impl<'s> VirtualRun<'s> {
             ScheduledEvent::Exit { code } => {
                 self.exited = Some(self.event_loop.now());
                 if self.scenario.iut.role == Role::Responder {
-                    self.death.get_or_insert(Death {
+                    self.unexpected_end.get_or_insert(UnexpectedEnd {
                         time: self.event_loop.now(),
                         got: format!("exit status {code}"),
                         packet: self.last_to_reference,
                     });
                 }
-                self.tell(Input::Exited { code: Some(code) })
+                self.input(Input::Exited { code: Some(code) })
             }
             ScheduledEvent::Kill => {
                 self.end_to_restart();
@@ -271,7 +271,7 @@ impl<'s> VirtualRun<'s> {
             }
             ScheduledEvent::Restart => {
                 self.start()?;
-                self.tell(Input::Restarted)
+                self.input(Input::Restarted)
             }
         }
     }
@@ -318,7 +318,7 @@ impl<'s> VirtualRun<'s> {
     }
 
     /// Gives the script an input and does what it wants.
-    fn tell(&mut self, input: Input<'_>) -> Result<(), SimulationError> {
+    fn input(&mut self, input: Input<'_>) -> Result<(), SimulationError> {
         self.script.handle(self.event_loop.now(), input);
         self.execute_outputs()
     }
@@ -478,7 +478,7 @@ impl<'s> VirtualRun<'s> {
             comments: self.comments,
             first_packet: self.first_packet.unwrap_or_default(),
             end: self.event_loop.now(),
-            death: self.death,
+            unexpected_end: self.unexpected_end,
             watched_until: self.exited.unwrap_or(self.event_loop.now()),
             stopped: self.stopped,
             own: self.addresses.into_keys().collect(),

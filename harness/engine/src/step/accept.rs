@@ -5,7 +5,7 @@ use super::http::Http3;
 use super::prelude::streams::*;
 use super::prelude::*;
 use super::transport::{self, Parameters};
-use crate::script::streams::web::Speaks;
+use crate::script::streams::web::HttpUse;
 
 within! {
     /// A connection of the implementation under test to wait for, and to take.
@@ -82,7 +82,7 @@ impl StreamWait for Accept {
 struct Asking {
     name: String,
     refuse: bool,
-    speaks: Speaks,
+    speaks: HttpUse,
     faults: Faults,
     /// The connection that was admitted or refused.
     taken: Option<(ConnectionNumber, Moment)>,

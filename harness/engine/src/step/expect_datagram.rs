@@ -106,9 +106,9 @@ impl Expectation for Waiting {
     }
 
     fn take(&self, on: Target, connections: &mut Connections) {
-        let on_web = on.connection().and_then(|number| connections.web(number));
-        if let (Ok(on_web), Some(place)) = (on_web, self.found) {
-            on_web.datagrams.drain(..=place);
+        let web = on.connection().and_then(|number| connections.web(number));
+        if let (Ok(web), Some(place)) = (web, self.found) {
+            web.datagrams.drain(..=place);
         }
     }
 }

@@ -7,7 +7,7 @@ use shakedown_protocol::web::{Field, Setting, Settings};
 use super::prelude::*;
 use crate::document::did_you_mean;
 use crate::scenario::matcher;
-use crate::script::streams::web::Speaks;
+use crate::script::streams::web::HttpUse;
 
 /// How HTTP/3 is spoken: `true`, `false` where the steps say every byte of every stream, or the settings
 /// that are sent, by names or numbers, in their order.
@@ -31,16 +31,16 @@ impl Http3 {
 
     /// # Errors
     /// No setting has such a name.
-    pub(super) fn speaks(&self) -> Result<Speaks, String> {
+    pub(super) fn speaks(&self) -> Result<HttpUse, String> {
         Ok(match self {
-            Self::Is(true) => Speaks::Http,
-            Self::Is(false) => Speaks::Nothing,
+            Self::Is(true) => HttpUse::Http,
+            Self::Is(false) => HttpUse::Nothing,
             Self::With(settings) => {
                 let numbers = settings.iter().map(|(name, value)| {
                     let id = setting(name).ok_or_else(|| format!("no setting is `{name}`"))?;
                     Ok((id, *value))
                 });
-                Speaks::With(Settings::of(numbers.collect::<Result<_, String>>()?))
+                HttpUse::With(Settings::of(numbers.collect::<Result<_, String>>()?))
             }
         })
     }

@@ -9,9 +9,9 @@ use crate::event::{FieldEvent, FindingEvent, VerdictEvent};
 use crate::scenario::each_step;
 use crate::script::{Failure, ScriptOutcome};
 
-use super::evidence::{Death, Evidence};
+use super::counters::Counter;
+use super::evidence::{Evidence, UnexpectedEnd};
 use super::finding::{Place, hex, weigh};
-use super::inside::Counter;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Composed {
@@ -40,7 +40,7 @@ impl Composed {
 
 /// Judges a played scenario. Every piece of evidence can only make the verdict worse:
 ///
-/// * A finding of the script, of the monitor about the implementation's role, or the death of the
+/// * A finding of the script, of the monitor about the implementation's role, or the unexpected_end of the
 ///   implementation is a `fail`, unless it is waived or its level does not count: then it is `waived`
 ///   or `advice`, never `pass`. So is the scenario: by any known failure, and by advice that ended the
 ///   script or is about a requirement of its own.
@@ -120,15 +120,16 @@ impl Evidence<'_> {
             | ScriptOutcome::Error { .. } => None,
         };
         let is_caused = failure.is_some_and(|failure| self.is_of_right_frames(failure));
-        let death = self.death.as_ref().filter(|_| !is_caused);
-        findings.extend(death.map(|death| self.of_death(death)));
+        let unexpected_end = self.unexpected_end.as_ref().filter(|_| !is_caused);
+        findings
+            .extend(unexpected_end.map(|unexpected_end| self.of_unexpected_end(unexpected_end)));
         let failure = failure.filter(|failure| !self.is_by_death(failure));
         findings.extend(failure.map(|failure| self.of_script(failure)));
         for counted in self.counted() {
-            if let Some(Counter::Is(number)) = counted.of(self.inside)
-                && !counted.is_met(self.inside)
+            if let Some(Counter::Is(number)) = counted.of(self.counters)
+                && !counted.is_met(self.counters)
             {
-                let (expected, got) = (counted.phrase(self.inside), number.to_string());
+                let (expected, got) = (counted.phrase(self.counters), number.to_string());
                 findings.push(FindingEvent {
                     message: format!("expected {expected}, got {got}"),
                     expected,
@@ -152,10 +153,10 @@ impl Evidence<'_> {
     }
 
     /// Whether a step only missed what a dead implementation cannot send, and is judged by the
-    /// requirement that the death breaks already.
+    /// requirement that the unexpected_end breaks already.
     fn is_by_death(&self, failure: &Failure) -> bool {
         let is_survival = failure.requirement == self.protocol.survival;
-        self.death.is_some() && is_silence(failure) && is_survival
+        self.unexpected_end.is_some() && is_silence(failure) && is_survival
     }
 
     /// Whether a step missed what a dead implementation cannot send, and nothing was sent before but frames
@@ -216,12 +217,14 @@ impl Evidence<'_> {
         self.place().of_monitor(finding, payload.map(Vec::as_slice))
     }
 
-    fn of_death(&self, death: &Death) -> FindingEvent {
-        let at = self.epoch.saturating_add(death.time);
+    fn of_unexpected_end(&self, unexpected_end: &UnexpectedEnd) -> FindingEvent {
+        let at = self.epoch.saturating_add(unexpected_end.time);
         let since_start = at.saturating_sub(self.capture.start);
         FindingEvent {
-            packet: death.packet,
-            ..self.place().of_death(since_start, &death.got)
+            packet: unexpected_end.packet,
+            ..self
+                .place()
+                .of_unexpected_end(since_start, &unexpected_end.got)
         }
     }
 

@@ -13,7 +13,7 @@ const NAMED: usize = 8;
 pub const MEMORY_AT_MOST: &str = "$memory";
 
 /// What an implementation counted, by the names of the specification. What is not in it was not looked at.
-pub type Inside = BTreeMap<String, Counter>;
+pub type CounterValues = BTreeMap<String, Counter>;
 
 /// What is known of a counter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,16 +52,16 @@ impl Counter {
 
 impl Counted {
     /// What is known of its counter.
-    pub(super) fn of<'a>(&self, inside: &'a Inside) -> Option<&'a Counter> {
-        inside.get(&self.counter)
+    pub(super) fn of<'a>(&self, counters: &'a CounterValues) -> Option<&'a Counter> {
+        counters.get(&self.counter)
     }
 
     /// Whether this is what was wanted.
     #[must_use]
-    pub fn is_met(&self, inside: &Inside) -> bool {
-        match self.of(inside) {
+    pub fn is_met(&self, counters: &CounterValues) -> bool {
+        match self.of(counters) {
             Some(Counter::Is(number)) => {
-                let wanted = self.wanted(inside);
+                let wanted = self.wanted(counters);
                 matcher::matches(&wanted, Some(&Value::from(*number)), &|_| None)
             }
             Some(Counter::Unseen(_) | Counter::Unreadable(_)) | None => false,
@@ -69,8 +69,8 @@ impl Counted {
     }
 
     /// What it must be, with the number that the description gives.
-    fn wanted(&self, inside: &Inside) -> Value {
-        match (&self.is["at_most"], inside.get(MEMORY_AT_MOST)) {
+    fn wanted(&self, counters: &CounterValues) -> Value {
+        match (&self.is["at_most"], counters.get(MEMORY_AT_MOST)) {
             (Value::String(name), Some(Counter::Is(most))) if name == MEMORY_AT_MOST => {
                 json!({ "at_most": most })
             }
@@ -79,11 +79,11 @@ impl Counted {
     }
 
     /// What was wanted, in words.
-    pub(super) fn phrase(&self, inside: &Inside) -> String {
+    pub(super) fn phrase(&self, counters: &CounterValues) -> String {
         format!(
             "to have counted {}: {}",
             self.counter,
-            matcher::phrase(&self.wanted(inside), &Value::to_string)
+            matcher::phrase(&self.wanted(counters), &Value::to_string)
         )
     }
 }

@@ -6,7 +6,7 @@ use shakedown_protocol::monitor::{Finding, Observation};
 use shakedown_protocol::requirement::{Level, Seen};
 
 use super::Verdict;
-use super::inside::{Counter, Inside};
+use super::counters::{Counter, CounterValues};
 use crate::event::ProcessEvent;
 use crate::iut::Waiver;
 use crate::scenario::{Counted, Scenario};
@@ -26,13 +26,13 @@ pub struct Evidence<'a> {
     /// The capture's time at which the driver's clock, by which the script counts, was 0.
     pub epoch: Duration,
     /// What the implementation counted.
-    pub inside: &'a Inside,
+    pub counters: &'a CounterValues,
     /// What the capture shows.
     pub capture: CaptureEvidence<'a>,
     /// What became of the implementation's process (human-readable).
     pub process: Option<ProcessEvent>,
     /// The implementation is gone and should not be.
-    pub death: Option<Death>,
+    pub unexpected_end: Option<UnexpectedEnd>,
     /// The weakest level whose findings count; those below are advisory.
     pub level: Level,
     /// What the implementation is known to break. A waiver that is past its date still waives; the
@@ -61,7 +61,7 @@ pub struct CaptureEvidence<'a> {
 /// How an implementation showed that it is gone: its process ended by itself where it should have
 /// lived, crashed by a signal, or does not answer the probe any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Death {
+pub struct UnexpectedEnd {
     /// When, by the driver's clock.
     pub time: Duration,
     /// What was seen: `exit status 101 in the middle of the scenario`.
@@ -133,7 +133,7 @@ impl Evidence<'_> {
     /// The verdict on a requirement that counters show, where nothing was found.
     pub(super) fn inner_verdict(&self, id: &str) -> Option<Verdict> {
         let of_it = self.counted().filter(|counted| counted.requirement == id);
-        let verdicts = of_it.map(|counted| match counted.of(self.inside) {
+        let verdicts = of_it.map(|counted| match counted.of(self.counters) {
             Some(Counter::Is(_)) => Verdict::Pass,
             Some(Counter::Unreadable(_)) => Verdict::Inconclusive,
             Some(Counter::Unseen(_)) | None => Verdict::NotObserved,

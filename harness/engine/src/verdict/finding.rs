@@ -48,7 +48,7 @@ impl Place<'_> {
 
     /// The death of an implementation, `time` after the beginning.
     #[must_use]
-    pub fn of_death(&self, time: Duration, got: &str) -> FindingEvent {
+    pub fn of_unexpected_end(&self, time: Duration, got: &str) -> FindingEvent {
         let expected = "an implementation that lives on".to_owned();
         FindingEvent {
             time: time.as_secs_f64(),

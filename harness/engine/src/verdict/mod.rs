@@ -5,10 +5,10 @@
 //! implementation's process, and how far the capture can be trusted.
 
 mod compose;
+mod counters;
 mod evidence;
 mod finding;
 mod impaired;
-mod inside;
 mod missed;
 mod sum;
 
@@ -16,10 +16,10 @@ mod sum;
 mod tests;
 
 pub use compose::{Composed, compose};
-pub use evidence::{CaptureEvidence, Death, Evidence};
+pub use counters::{Counter, CounterValues, MEMORY_AT_MOST};
+pub use evidence::{CaptureEvidence, Evidence, UnexpectedEnd};
 pub use finding::{Place, weigh};
 pub use impaired::{NetworkEffects, under_impairment};
-pub use inside::{Counter, Inside, MEMORY_AT_MOST};
 pub use missed::unless_missed;
 
 use serde::{Deserialize, Serialize};

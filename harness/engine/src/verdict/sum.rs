@@ -3,8 +3,8 @@
 use indexmap::IndexMap;
 
 use super::Verdict;
+use super::counters::Counter;
 use super::evidence::Evidence;
-use super::inside::Counter;
 use crate::event::FindingEvent;
 use crate::script::ScriptOutcome;
 
@@ -152,7 +152,7 @@ impl Evidence<'_> {
         });
         let unseen = self
             .counted()
-            .filter_map(|counted| match counted.of(self.inside) {
+            .filter_map(|counted| match counted.of(self.counters) {
                 Some(Counter::Unseen(why)) => {
                     Some(format!("not observed: {}, for {why}", counted.requirement))
                 }
@@ -167,7 +167,7 @@ impl Evidence<'_> {
             let doubts = self.doubts().filter(|doubt| doubt.requirement == *id);
             let unreadable =
                 self.counted()
-                    .filter_map(|counted| match counted.of(self.inside) {
+                    .filter_map(|counted| match counted.of(self.counters) {
                         Some(Counter::Unreadable(why)) if counted.requirement == *id => Some(why),
                         Some(Counter::Is(_) | Counter::Unseen(_) | Counter::Unreadable(_))
                         | None => None,

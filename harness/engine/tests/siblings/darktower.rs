@@ -11,7 +11,7 @@ use shakedown_protocol::darktower::{
 };
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::streams::{
-    ConnectionNumber, Input, OnStream, Output, Path, StreamId, StreamMachine,
+    ConnectionNumber, Input, Output, Path, StreamId, StreamMachine, StreamUpdate,
 };
 use shakedown_protocol::vocabulary::{Described, Vocabulary};
 use shakedown_protocol::{Protocol, Reference, ReferenceSettings};
@@ -152,7 +152,7 @@ impl StreamMachine for Sibling {
         if let Input::Stream {
             connection,
             stream,
-            what: OnStream::Written,
+            what: StreamUpdate::Written,
         } = input
             && let Some(unasked) = self.unasked.get_mut(&(connection, stream))
             && *unasked > 0

@@ -330,7 +330,7 @@ impl Context {
                 capture: side.capture.as_deref(),
                 start: Duration::ZERO,
             };
-            let mut death = place.of_death(clock.now(), &result.pair.seen);
+            let mut death = place.of_unexpected_end(clock.now(), &result.pair.seen);
             weigh(&mut death, protocol, level, &waivers[dead]);
             side.findings.push(death);
         }

@@ -189,7 +189,7 @@ impl<O: Observer> Relay<O> {
     /// # Errors
     /// Why it ended before.
     pub async fn stop(mut self) -> io::Result<RelayResult<O>> {
-        self.tell(Command::End);
+        self.command(Command::End);
         match self.stopped.take() {
             Some(stopped) => stopped
                 .await
@@ -208,7 +208,7 @@ impl<O> Relay<O> {
 
     /// From now on the network is an ideal one; what is on its way arrives.
     pub fn heal(&self) {
-        self.tell(Command::Heal);
+        self.command(Command::Heal);
     }
 
     /// By how much a datagram left later than it should have, at worst, since this was asked last.
@@ -217,7 +217,7 @@ impl<O> Relay<O> {
         Duration::from_nanos(self.late.swap(0, Ordering::Relaxed))
     }
 
-    fn tell(&self, command: Command) {
+    fn command(&self, command: Command) {
         // A relay that has ended reports that when it is stopped.
         let _ = self.commands.send(command);
         let _ = self.bell.write(1);
@@ -226,6 +226,6 @@ impl<O> Relay<O> {
 
 impl<O> Drop for Relay<O> {
     fn drop(&mut self) {
-        self.tell(Command::End);
+        self.command(Command::End);
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use shakedown_engine::event::ProcessEvent;
 use shakedown_engine::script::{ScriptOutcome, is_crash};
-use shakedown_engine::verdict::{Death, Inside, under_impairment, unless_missed};
+use shakedown_engine::verdict::{CounterValues, UnexpectedEnd, under_impairment, unless_missed};
 use tokio::time::timeout;
 
 use super::Context;
@@ -28,8 +28,8 @@ pub(super) struct Attempt {
     pub(super) driven: DriveResult,
     pub(super) clock: Clock,
     pub(super) outcome: ScriptOutcome,
-    pub(super) inside: Inside,
-    pub(super) death: Option<Death>,
+    pub(super) counters: CounterValues,
+    pub(super) unexpected_end: Option<UnexpectedEnd>,
     pub(super) process: Option<ProcessEvent>,
     /// Whether another scenario's datagram ended the implementation.
     pub(super) disturbed: bool,
@@ -97,32 +97,34 @@ impl Job {
         };
         let memory_after = peak_memory(driven.instance.as_ref());
         let asked = self.asked(driven.instance.as_ref(), lease.is_some()).await;
-        let mut death = self.death(context, &mut driven, &mut outcome).await;
+        let mut unexpected_end = self
+            .unexpected_end(context, &mut driven, &mut outcome)
+            .await;
         let mut disturbed = false;
         if let (Some(group), Some(lease)) = (&self.group, &lease) {
-            let gone = death.is_some() || lease.instance.has_ended();
+            let gone = unexpected_end.is_some() || lease.instance.has_ended();
             let is_killer = group.leave(lease, gone).await;
             group.keep(driven.sockets.take()).await;
             disturbed = gone && !is_killer;
             if disturbed {
-                death = None;
+                unexpected_end = None;
             }
         }
         let process = self.part(&driven, lease.is_some(), &mut notes).await;
-        let mut inside = match asked {
-            Some(inside) => inside,
+        let mut counters = match asked {
+            Some(counters) => counters,
             None => {
                 let since = clock.wall(Duration::ZERO);
                 self.left(driven.instance.as_ref(), since).await
             }
         };
-        self.add_memory(&mut inside, memory_before, memory_after);
+        self.add_memory(&mut counters, memory_before, memory_after);
         Ok(Attempt {
             driven,
             clock,
             outcome,
-            inside,
-            death,
+            counters,
+            unexpected_end,
             process,
             disturbed,
             notes,
@@ -130,15 +132,15 @@ impl Job {
     }
 
     /// Whether the implementation is gone and should not be.
-    async fn death(
+    async fn unexpected_end(
         &self,
         context: &Context,
         driven: &mut DriveResult,
         outcome: &mut ScriptOutcome,
-    ) -> Option<Death> {
+    ) -> Option<UnexpectedEnd> {
         let time = driven.ended.map_or(driven.took, |(_, at)| at);
         let packet = driven.last_sent;
-        let death = |got: String| Death { time, got, packet };
+        let unexpected_end = |got: String| UnexpectedEnd { time, got, packet };
         let instance = driven.instance.as_ref()?;
         if self.scenario.iut.role == self.target.asks() {
             // Its exit status is the script's affair; only a crash is an accident.
@@ -148,7 +150,7 @@ impl Job {
             if !crashed {
                 return None;
             }
-            return Some(death(format!("its process ended ({ended})")));
+            return Some(unexpected_end(format!("its process ended ({ended})")));
         }
         if driven.end == End::Interrupted || context.is_stopped() {
             return None;
@@ -162,7 +164,7 @@ impl Job {
         let in_peace = |code: Option<i32>| code == Some(0) && passed && !is_about_survival;
         if let Some((ended, _)) = driven.ended {
             let got = format!("its process ended in the scenario ({ended})");
-            return (!in_peace(ended.code)).then(|| death(got));
+            return (!in_peace(ended.code)).then(|| unexpected_end(got));
         }
         let (protocol, mode) = (self.target.protocol, &self.scenario.iut.mode);
         let turn = (context.seed, context.turn());
@@ -182,13 +184,12 @@ impl Job {
             .and_then(|process| process.ended());
         match ended {
             Some(ended) if in_peace(ended.code) => None,
-            Some(ended) => Some(death(format!(
+            Some(ended) => Some(unexpected_end(format!(
                 "its process ended right after the scenario ({ended})"
             ))),
-            None if is_about_survival || !passed || self.group.is_some() => Some(death(format!(
-                "no answer after the scenario: {}",
-                silent.tried
-            ))),
+            None if is_about_survival || !passed || self.group.is_some() => Some(unexpected_end(
+                format!("no answer after the scenario: {}", silent.tried),
+            )),
             // It may be made for one peer in its life; that it harmed itself is not shown.
             None => {
                 *outcome = ScriptOutcome::Inconclusive {

@@ -224,7 +224,7 @@ impl Target {
         let mut events = Vec::new();
         if self.verbose {
             let steps = simulated.events.iter();
-            events.extend(steps.map(|step| step.told(&verdict.scenario)));
+            events.extend(steps.map(|step| step.event(&verdict.scenario)));
         }
         events.extend(findings.into_iter().map(Event::Finding));
         SimulatedResult {

@@ -3,7 +3,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use shakedown_engine::iut::Observe;
-use shakedown_engine::verdict::{Counter, Inside, MEMORY_AT_MOST};
+use shakedown_engine::verdict::{Counter, CounterValues, MEMORY_AT_MOST};
 use tokio::fs::File;
 use tokio::time::{Instant, sleep};
 
@@ -27,9 +27,9 @@ impl Job {
         &self,
         instance: Option<&Instance>,
         is_shared: bool,
-    ) -> Option<Inside> {
+    ) -> Option<CounterValues> {
         if self.scenario.inside.is_empty() {
-            return Some(Inside::new());
+            return Some(CounterValues::new());
         }
         let unseen = |why: &str| Some(self.all_are(&Counter::Unseen(why.to_owned())));
         let how = match &self.launcher.iut.observe {
@@ -54,17 +54,19 @@ impl Job {
         how: &Observe,
         words: &[String],
         surroundings: &ProcessEnvironment,
-    ) -> Inside {
+    ) -> CounterValues {
         let until = Instant::now() + how.within.as_fixed().unwrap_or_default();
         let mut left = until.saturating_duration_since(Instant::now());
         loop {
             let said = printed(words, surroundings, left.max(ASK_EVERY)).await;
-            let inside = said.and_then(|text| self.counters(how, &text));
+            let counters = said.and_then(|text| self.counters(how, &text));
             let mut wanted = self.scenario.inside.iter();
             left = until.saturating_duration_since(Instant::now());
-            match inside {
-                Ok(inside) if left.is_zero() || wanted.all(|counted| counted.is_met(&inside)) => {
-                    return inside;
+            match counters {
+                Ok(counters)
+                    if left.is_zero() || wanted.all(|counted| counted.is_met(&counters)) =>
+                {
+                    return counters;
                 }
                 Err(why) if left.is_zero() => {
                     let words = words.join(" ");
@@ -77,11 +79,11 @@ impl Job {
     }
 
     /// What an implementation left in a file when it ended, not before `since`, a time of day.
-    pub(super) async fn left(&self, instance: Option<&Instance>, since: Duration) -> Inside {
+    pub(super) async fn left(&self, instance: Option<&Instance>, since: Duration) -> CounterValues {
         let observe = self.launcher.iut.observe.as_ref();
         let how = observe.and_then(|how| Some((how, how.file.as_ref()?)));
         let Some(((how, file), instance)) = how.zip(instance) else {
-            return Inside::new();
+            return CounterValues::new();
         };
         let read = async {
             let (path, surroundings) = self.words(std::slice::from_ref(file), instance)?;
@@ -105,20 +107,25 @@ impl Job {
     }
 
     /// The counters that the scenario looks at.
-    fn counters(&self, how: &Observe, text: &[u8]) -> Result<Inside, String> {
+    fn counters(&self, how: &Observe, text: &[u8]) -> Result<CounterValues, String> {
         let json: Value = serde_json::from_slice(text).map_err(|error| {
             let seen = String::from_utf8_lossy(&text[..text.len().min(60)]);
             format!("it gives no JSON ({error}): {seen:?}")
         })?;
         let names = self.scenario.inside.iter().map(|counted| &counted.counter);
         let read = |name: &String| (name.clone(), Counter::read(name, &how.counters, &json));
-        let mut inside: Inside = names.map(read).collect();
-        self.limit(&mut inside);
-        Ok(inside)
+        let mut counters: CounterValues = names.map(read).collect();
+        self.limit(&mut counters);
+        Ok(counters)
     }
 
     /// The memory of a process as the system reports it, if the description has no counter.
-    pub(super) fn add_memory(&self, inside: &mut Inside, before: Option<u64>, after: Option<u64>) {
+    pub(super) fn add_memory(
+        &self,
+        counters: &mut CounterValues,
+        before: Option<u64>,
+        after: Option<u64>,
+    ) {
         let observe = self.launcher.iut.observe.as_ref();
         let is_told = observe.is_some_and(|how| how.counters.contains_key(MEMORY));
         let mut wanted = self.scenario.inside.iter();
@@ -130,18 +137,18 @@ impl Job {
                 let why = "the system does not report the memory of its process";
                 Counter::Unseen(why.to_owned())
             };
-            inside.insert(MEMORY.to_owned(), grown.map_or_else(unseen, Counter::Is));
+            counters.insert(MEMORY.to_owned(), grown.map_or_else(unseen, Counter::Is));
         }
-        self.limit(inside);
+        self.limit(counters);
     }
 
-    fn limit(&self, inside: &mut Inside) {
+    fn limit(&self, counters: &mut CounterValues) {
         let most = self.launcher.iut.memory_at_most;
-        inside.insert(MEMORY_AT_MOST.to_owned(), Counter::Is(most));
+        counters.insert(MEMORY_AT_MOST.to_owned(), Counter::Is(most));
     }
 
     /// The same of all counters that the scenario looks at.
-    fn all_are(&self, counter: &Counter) -> Inside {
+    fn all_are(&self, counter: &Counter) -> CounterValues {
         let names = self.scenario.inside.iter().map(|counted| &counted.counter);
         names.map(|name| (name.clone(), counter.clone())).collect()
     }

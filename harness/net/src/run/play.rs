@@ -135,7 +135,7 @@ impl Job {
             };
         }
         if context.verbose {
-            self.tell_steps(context, &attempt.driven);
+            self.report_steps(context, &attempt.driven);
         }
         let timing = TimingQuality::of(&mut attempt.driven, attempt.clock, &attempt.outcome);
         let (job, level, path) = (self.clone(), context.level, path.to_owned());
@@ -171,8 +171,8 @@ impl Job {
             driven,
             clock,
             outcome,
-            inside,
-            death,
+            counters,
+            unexpected_end,
             process,
             mut notes,
             disturbed: _,
@@ -217,7 +217,7 @@ impl Job {
             scenario: &self.scenario,
             script: &outcome,
             judgements: &driven.judgements,
-            inside: &inside,
+            counters: &counters,
             epoch: clock.wall(Duration::ZERO),
             capture: CaptureEvidence {
                 path: path.exists().then_some(shown.as_str()),
@@ -227,7 +227,7 @@ impl Job {
                 damage: damage.as_deref(),
             },
             process,
-            death,
+            unexpected_end,
             level,
             waivers: &iut.waive,
             seconds: driven.took.as_secs_f64(),
@@ -241,9 +241,9 @@ impl Job {
         (composed, notes)
     }
 
-    fn tell_steps(&self, context: &Context, driven: &DriveResult) {
+    fn report_steps(&self, context: &Context, driven: &DriveResult) {
         for step in &driven.events {
-            context.emit(step.told(&self.scenario.id));
+            context.emit(step.event(&self.scenario.id));
         }
     }
 }

@@ -4,7 +4,7 @@
 use wtransport_proto::frame::{Frame, FrameKind, ParseError};
 
 use super::{Item, SessionClose, StreamReader, Web, WebEvent, frame_type};
-use crate::streams::{ConnectionNumber, OnStream, StreamId};
+use crate::streams::{ConnectionNumber, StreamId, StreamUpdate};
 
 /// Streams that a script speaks of.
 const STREAMS: u8 = 24;
@@ -35,17 +35,17 @@ pub fn endpoint(bytes: &[u8]) {
             .fold(0, |code, byte| code << 8 | u64::from(*byte));
         let code = code & ((1 << 62) - 1);
         match (what % 12, sessions.last().copied()) {
-            (0, _) => web.on_stream(stream, OnStream::Opened),
-            (1, _) => web.on_stream(stream, OnStream::Fin),
-            (2, _) => web.on_stream(stream, OnStream::Reset(code)),
-            (3, _) => web.on_stream(stream, OnStream::Stopped(code)),
-            (4, _) => web.on_stream(stream, OnStream::Written),
+            (0, _) => web.on_stream(stream, StreamUpdate::Opened),
+            (1, _) => web.on_stream(stream, StreamUpdate::Fin),
+            (2, _) => web.on_stream(stream, StreamUpdate::Reset(code)),
+            (3, _) => web.on_stream(stream, StreamUpdate::Stopped(code)),
+            (4, _) => web.on_stream(stream, StreamUpdate::Written),
             (5, _) => web.on_datagram(content),
             (6, _) if first & 1 == 1 => drop(web.connect("a", "/", &[])),
             (7, Some(session)) if first & 1 == 0 => web.accept(session),
             (8, Some(session)) => web.datagram(session, content),
             (9, Some(session)) => web.close(session, &SessionClose::default()),
-            _ => web.on_stream(stream, OnStream::Bytes(content)),
+            _ => web.on_stream(stream, StreamUpdate::Bytes(content)),
         }
         while let Some(event) = web.poll_event() {
             if let WebEvent::SessionRequested { session, .. }

@@ -10,19 +10,19 @@ use super::message::{RequestKind, has_its_length, request, status};
 use super::reader::Item;
 use super::stream::{Kind, Message, SessionStream, Stream};
 use super::{field_section, frame_type};
-use crate::streams::{OnStream, Output, StreamId};
+use crate::streams::{Output, StreamId, StreamUpdate};
 
 /// Most bytes of a message's body.
 const MAX_BODY: usize = 65_536;
 
 impl Web {
     /// Something happened on a stream of the connection.
-    pub fn on_stream(&mut self, stream: StreamId, what: OnStream<'_>) {
+    pub fn on_stream(&mut self, stream: StreamId, what: StreamUpdate<'_>) {
         if self.has_failed {
             return;
         }
         let is_own = stream.is_of_server() != self.is_client;
-        if !is_own && what == OnStream::Opened {
+        if !is_own && what == StreamUpdate::Opened {
             self.streams.insert(stream, Stream::theirs(stream));
             if stream.is_bidirectional() {
                 self.newest = self.newest.max(Some(stream));
@@ -60,13 +60,13 @@ impl Web {
         self.events.push_back(WebEvent::Failed { code, why });
     }
 
-    fn handle_stream(&mut self, id: StreamId, what: OnStream<'_>) -> Result<(), Fault> {
+    fn handle_stream(&mut self, id: StreamId, what: StreamUpdate<'_>) -> Result<(), Fault> {
         let Some(stream) = self.streams.get_mut(&id) else {
             return Ok(());
         };
         match what {
-            OnStream::Opened => Ok(()),
-            OnStream::Bytes(bytes) => {
+            StreamUpdate::Opened => Ok(()),
+            StreamUpdate::Bytes(bytes) => {
                 let Some(mut reader) = stream.reader.take() else {
                     return Ok(());
                 };
@@ -80,7 +80,7 @@ impl Web {
                 }
                 Ok(())
             }
-            OnStream::Fin => {
+            StreamUpdate::Fin => {
                 let reader = stream.reader.take();
                 if let Some(reader) = reader {
                     self.stream_finished(id, &reader.finish())?;
@@ -88,14 +88,14 @@ impl Web {
                 self.drop_if_over(id);
                 Ok(())
             }
-            OnStream::Reset(code) => {
+            StreamUpdate::Reset(code) => {
                 stream.reader = None;
                 self.reset_received(id, code)?;
                 self.drop_if_over(id);
                 Ok(())
             }
-            OnStream::Stopped(code) => self.stop_sending_received(id, code),
-            OnStream::Written => {
+            StreamUpdate::Stopped(code) => self.stop_sending_received(id, code),
+            StreamUpdate::Written => {
                 match stream.prefixes.checked_sub(1) {
                     Some(left) => stream.prefixes = left,
                     None => self.of_session(id, SessionStream::Written),

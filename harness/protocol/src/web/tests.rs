@@ -3,7 +3,7 @@
 use rstest::rstest;
 
 use super::*;
-use crate::streams::{ConnectionNumber, OnStream, Output, StreamId};
+use crate::streams::{ConnectionNumber, Output, StreamId, StreamUpdate};
 
 /// What came at one end.
 type Events = Vec<WebEvent>;
@@ -60,17 +60,17 @@ impl Pair {
                 },
             };
             match output {
-                Output::Open(_, stream) => to.on_stream(stream, OnStream::Opened),
+                Output::Open(_, stream) => to.on_stream(stream, StreamUpdate::Opened),
                 Output::Write(_, stream, bytes) => {
                     for piece in bytes.chunks(self.piece) {
-                        to.on_stream(stream, OnStream::Bytes(piece));
+                        to.on_stream(stream, StreamUpdate::Bytes(piece));
                     }
-                    from.on_stream(stream, OnStream::Written);
+                    from.on_stream(stream, StreamUpdate::Written);
                 }
-                Output::Fin(_, stream) => to.on_stream(stream, OnStream::Fin),
-                Output::Reset(_, stream, code) => to.on_stream(stream, OnStream::Reset(code)),
+                Output::Fin(_, stream) => to.on_stream(stream, StreamUpdate::Fin),
+                Output::Reset(_, stream, code) => to.on_stream(stream, StreamUpdate::Reset(code)),
                 Output::StopSending(_, stream, code) => {
-                    to.on_stream(stream, OnStream::Stopped(code));
+                    to.on_stream(stream, StreamUpdate::Stopped(code));
                 }
                 Output::Datagram(_, bytes) => to.on_datagram(&bytes),
                 other => panic!("{other:?}"),
@@ -230,10 +230,10 @@ fn a_server_that_offers_no_sessions_is_not_asked_for_one() {
     client.connected();
     let session = client.connect("host", "/wt", &[]);
     let settings = frame(frame_type::SETTINGS, &[]);
-    client.on_stream(StreamId(3), OnStream::Opened);
+    client.on_stream(StreamId(3), StreamUpdate::Opened);
     client.on_stream(
         StreamId(3),
-        OnStream::Bytes(&[&[0], settings.as_slice()].concat()),
+        StreamUpdate::Bytes(&[&[0], settings.as_slice()].concat()),
     );
     let why = Refusal::NotOffered;
     assert_eq!(
@@ -276,8 +276,8 @@ fn the_end_of_a_session_says_why_and_ends_its_streams() {
 #[test]
 fn a_session_that_ends_by_fin_alone_has_code_0_and_one_that_is_reset_has_none() {
     for (what, close) in [
-        (OnStream::Fin, Some(SessionClose::default())),
-        (OnStream::Reset(0x10c), None),
+        (StreamUpdate::Fin, Some(SessionClose::default())),
+        (StreamUpdate::Reset(0x10c), None),
     ] {
         let (mut pair, session) = Pair::with_session();
         pair.server.on_stream(session, what);
@@ -292,11 +292,11 @@ fn heard(streams: &[(u64, &str, bool)]) -> Web {
     server.connected();
     for (id, bytes, stream_finished) in streams {
         let stream = StreamId(*id);
-        server.on_stream(stream, OnStream::Opened);
+        server.on_stream(stream, StreamUpdate::Opened);
         let bytes = hex::decode(bytes).unwrap();
-        server.on_stream(stream, OnStream::Bytes(&bytes));
+        server.on_stream(stream, StreamUpdate::Bytes(&bytes));
         if *stream_finished {
-            server.on_stream(stream, OnStream::Fin);
+            server.on_stream(stream, StreamUpdate::Fin);
         }
     }
     server
@@ -381,9 +381,9 @@ fn a_stream_of_a_session_that_is_gone_is_rejected() {
     pair.client.close(session, &SessionClose::default());
     pair.talk();
     pair.events();
-    pair.server.on_stream(StreamId(42), OnStream::Opened);
+    pair.server.on_stream(StreamId(42), StreamUpdate::Opened);
     pair.server
-        .on_stream(StreamId(42), OnStream::Bytes(&[0x40, 0x54, 0]));
+        .on_stream(StreamId(42), StreamUpdate::Bytes(&[0x40, 0x54, 0]));
     let stop = pair.server.poll_output();
     let code = WebCode::SessionGone.number();
     assert_eq!(

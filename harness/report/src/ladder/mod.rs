@@ -176,7 +176,7 @@ impl Frame {
     }
 
     /// The text after its label: its fields, or their duration.
-    pub(crate) fn told(&self) -> String {
+    pub(crate) fn details(&self) -> String {
         match self.count {
             0 | 1 if self.fields.is_empty() => String::new(),
             0 | 1 => format!(" {}", self.fields),

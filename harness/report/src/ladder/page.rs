@@ -94,7 +94,7 @@ fn arrow(frame: &Frame, ladder: &Ladder) -> Markup {
         (false, true) => "M-7 -4 L0 0 L-7 4",
         (false, false) => "M7 -4 L0 0 L7 4",
     };
-    let (label, told) = (frame.label(), frame.told());
+    let (label, told) = (frame.label(), frame.details());
     let class = if frame.lost { "lost" } else { "" };
     html! {
         svg width="100%" height="32" class=(class) role="img" aria-label=(spoken(frame, ladder)) {

@@ -44,7 +44,7 @@ impl Ladder {
     ) -> Result<Self, CaptureError> {
         let mut reader = Reader::default();
         for finding in findings {
-            let known = finding.packet.map(|packet| (packet, told(finding)));
+            let known = finding.packet.map(|packet| (packet, sentence(finding)));
             if let Some((packet, text)) = known {
                 reader.findings.entry(packet).or_default().push(text);
             }
@@ -64,7 +64,7 @@ impl Ladder {
         let missed = findings.iter().filter(|finding| finding.packet.is_none());
         for finding in missed {
             let mut row = Row::new(finding.time, None, RowContent::Missed);
-            row.findings.push(told(finding));
+            row.findings.push(sentence(finding));
             reader.ladder.rows.push(row);
         }
         reader.ladder.rows.sort_by(|a, b| a.time.total_cmp(&b.time));
@@ -74,7 +74,7 @@ impl Ladder {
 }
 
 /// A finding in a sentence.
-fn told(finding: &FindingEvent) -> String {
+fn sentence(finding: &FindingEvent) -> String {
     let step = finding.step.as_ref();
     let step = step.map_or(String::new(), |step| format!(", step {step}"));
     clean_line(&format!(

@@ -85,7 +85,7 @@ impl Ladder {
             return String::new();
         };
         let room = (b - a).saturating_sub(5);
-        let told = frame.told();
+        let told = frame.details();
         if left == right || measure_text_width(&name) > room {
             // There is no room for its name on the arrow.
             let label = format!("{name}{told}");

@@ -247,7 +247,7 @@ mod tests {
 
     fn plain(events: Vec<Event>, width: usize) -> String {
         let outcome = Outcome {
-            told: 0,
+            reported: 0,
             files: vec![PathBuf::from("reports/latest/events.jsonl")],
             failures: vec![crate::Failure {
                 target: "reports/latest/junit.xml".to_owned(),

@@ -223,7 +223,7 @@ impl Session {
             Ok(id) => {
                 // An ack that is not waited for uses the id up, too.
                 self.next_event = id.checked_add(1); // PR-E-04, PR-E-05
-                let is_ack = |news: &ClientEvent| (*news == ClientEvent::Acked(id)).then_some(id);
+                let is_ack = |event: &ClientEvent| (*event == ClientEvent::Acked(id)).then_some(id);
                 self.current()?.answer(is_ack).await
             }
             Err(error) => Err(self.ended(error)),
@@ -238,7 +238,7 @@ impl Session {
             .ask(move |client, now| client.commit(now, id));
         let answer = match sent.await? {
             Ok(()) => {
-                let answer = |news: &ClientEvent| match news {
+                let answer = |event: &ClientEvent| match event {
                     ClientEvent::Committed { request, answer } if *request == id => Some(*answer),
                     _ => None,
                 };
@@ -254,7 +254,7 @@ impl Session {
         let asked = self.current()?.ask(|client, now| client.read_action(now));
         let item = match asked.await? {
             Ok(()) => {
-                let item = |news: &ClientEvent| match news {
+                let item = |event: &ClientEvent| match event {
                     ClientEvent::Item(item) => Some(*item),
                     _ => None,
                 };
@@ -318,7 +318,7 @@ async fn settle(connection: &mut Connection) -> Result<(), String> {
     let end = Instant::now() + SETTLING;
     match timeout_at(end, connection.event()).await {
         Ok(Err(why)) => Err(why),
-        // Nothing was asked for yet, so nothing else can be news.
+        // Nothing was asked for yet, so nothing else can have come.
         Ok(Ok(_)) | Err(_) => Ok(()),
     }
 }

@@ -86,7 +86,7 @@ impl Args {
     }
 
     /// The plan that is reported before a run.
-    pub(super) fn told(
+    pub(super) fn planned(
         &self,
         assignments: &[Assignment],
         selected: &Selected,

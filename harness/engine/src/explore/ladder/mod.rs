@@ -53,8 +53,8 @@ impl Trace {
             "{}, seed {}\n  initiator: {}\n  responder: {}\n\n{:>11}  {left}{:gap$}{right}\n",
             self.protocol,
             self.seed,
-            told(&self.initiator),
-            told(&self.responder),
+            settings_of(&self.initiator),
+            settings_of(&self.responder),
             "seconds",
             "",
         )
@@ -72,7 +72,7 @@ impl Trace {
     }
 }
 
-fn told(side: &Side) -> String {
+fn settings_of(side: &Side) -> String {
     let mut text = side.mode.clone();
     for option in &side.options {
         text.push_str(&format!(", {option}"));

@@ -91,8 +91,8 @@ impl Swarm {
 
     /// Runs with all random choices taken from the bytes, as far as they reach.
     #[cfg(feature = "fuzz")]
-    pub(crate) fn told(&self, bytes: &[u8], is_recorded: bool) -> Result<Evidence, String> {
-        self.drawn(&mut SeededRandom::told(bytes.to_vec()), 1, is_recorded)
+    pub(crate) fn scripted(&self, bytes: &[u8], is_recorded: bool) -> Result<Evidence, String> {
+        self.drawn(&mut SeededRandom::scripted(bytes.to_vec()), 1, is_recorded)
     }
 
     fn drawn(

@@ -129,7 +129,7 @@ impl Checker<'_> {
         let mut commands = vec![("command", &start.command)];
         commands.extend(start.plain.iter().map(|plain| ("plain", plain)));
         for (name, words) in commands {
-            let texts = || start.told_with(words);
+            let texts = || start.words_of(words);
             if !placeholder::any(texts(), &["peer"]) {
                 let (own, other) = (self.side(Role::Initiator), self.side(Role::Responder));
                 let message = format!("the {own} does not get the peer's address");
@@ -199,7 +199,7 @@ impl Checker<'_> {
             Some(start) => {
                 self.mode_is_told(start);
                 let plain = start.plain.iter().flatten().map(String::as_str);
-                if placeholder::any(start.told_with(&start.command).chain(plain), &["peer"]) {
+                if placeholder::any(start.words_of(&start.command).chain(plain), &["peer"]) {
                     let message = format!("`{{peer}}` is {}'s", self.one_that(Role::Initiator));
                     let side = self.side(Role::Responder);
                     let help = format!("`{{address}}` is where a {side} listens");
@@ -232,7 +232,7 @@ impl Checker<'_> {
     }
 
     fn mode_is_told(&mut self, start: &Start) {
-        let told = placeholder::any(start.told_with(&start.command), &["mode"]);
+        let told = placeholder::any(start.words_of(&start.command), &["mode"]);
         if self.iut.modes.len() > 1 && !told {
             let message = "several modes are claimed, but the command does not get the mode";
             let help = "put `{mode}` into the command, or describe each mode in its own file";

@@ -14,7 +14,7 @@ use crate::step::{Play, RestartIut, Wait};
 use super::context::Context;
 use super::execution::Execution;
 use super::inbox::Inbox;
-use super::program::{Op, Program};
+use super::program::{Instruction, Program};
 use super::send::Stimulus;
 use super::wait::{Awaited, Waits};
 use super::waiting::{Waiter, Waiting};
@@ -35,7 +35,7 @@ pub(super) struct DatagramScript {
     /// When the first media arrived that a step looked at.
     pub(super) first_media: Option<Duration>,
     inbox: Inbox,
-    doing: Doing,
+    activity: Activity,
     actions: VecDeque<Action>,
     /// The last packet of the capture that the script knows of.
     last_packet: Option<u64>,
@@ -49,7 +49,7 @@ pub(super) struct DatagramScript {
 }
 
 #[derive(Debug)]
-enum Doing {
+enum Activity {
     /// The next step starts.
     Nothing,
     Sending(Sending, Option<Duration>),
@@ -88,7 +88,7 @@ impl DatagramScript {
             execution,
             context,
             first_media: None,
-            doing: Doing::Nothing,
+            activity: Activity::Nothing,
             actions: VecDeque::new(),
             last_packet: None,
             sockets,
@@ -151,13 +151,13 @@ impl DatagramScript {
 
     /// When it wants an [`Input::Tick`] at the latest, if ever.
     pub(super) fn deadline(&self) -> Option<Duration> {
-        self.execution.deadline(|| match &self.doing {
-            Doing::Nothing => None,
-            Doing::Sending(sending, wait) => match sending.outstanding {
+        self.execution.deadline(|| match &self.activity {
+            Activity::Nothing => None,
+            Activity::Sending(sending, wait) => match sending.outstanding {
                 Some((_, since)) => Some(since.saturating_add(SEND_LIMIT)),
                 None => *wait,
             },
-            Doing::Waiting(waiting) => waiting.due(|awaited| awaited.due()),
+            Activity::Waiting(waiting) => waiting.due(|awaited| awaited.due()),
         })
     }
 
@@ -171,7 +171,7 @@ impl DatagramScript {
 
     /// Whether it waits for nothing but the moment of its next datagram.
     pub(super) const fn paces_itself(&self) -> bool {
-        matches!(&self.doing, Doing::Sending(sending, Some(_)) if sending.outstanding.is_none())
+        matches!(&self.activity, Activity::Sending(sending, Some(_)) if sending.outstanding.is_none())
     }
 
     /// How many sockets besides `main` have a name.
@@ -197,17 +197,17 @@ impl DatagramScript {
     /// Plays on until something must be waited for.
     fn advance(&mut self, now: Duration) {
         while !self.execution.is_held(now) {
-            let doing = std::mem::replace(&mut self.doing, Doing::Nothing);
-            let blocked = match doing {
-                Doing::Nothing => {
+            let activity = std::mem::replace(&mut self.activity, Activity::Nothing);
+            let blocked = match activity {
+                Activity::Nothing => {
                     self.begin_step(now);
                     None
                 }
-                Doing::Sending(sending, _) => self.send(now, sending),
-                Doing::Waiting(waiting) => self.wait(now, waiting),
+                Activity::Sending(sending, _) => self.send(now, sending),
+                Activity::Waiting(waiting) => self.wait(now, waiting),
             };
             if let Some(blocked) = blocked {
-                self.doing = blocked;
+                self.activity = blocked;
                 return;
             }
         }
@@ -219,22 +219,22 @@ impl DatagramScript {
         };
         self.context.begin_step(now);
         match self.start(&op, now) {
-            Ok(doing) => self.doing = doing,
+            Ok(activity) => self.activity = activity,
             Err(why) => self.execution.cannot(&op, why),
         }
     }
 
     /// What there is to do for the step.
-    fn start(&mut self, op: &Arc<Op>, now: Duration) -> Result<Doing, String> {
+    fn start(&mut self, op: &Arc<Instruction>, now: Duration) -> Result<Activity, String> {
         let (context, start) = (&self.context, self.execution.mark);
         match op.play() {
             None | Some(Play::Waits(..) | Play::Watches(_)) => {
-                let wait = |op: &Op| awaited(op, start, context);
-                return Waiting::begin(op, &self.execution, wait).map(Doing::Waiting);
+                let wait = |op: &Instruction| awaited(op, start, context);
+                return Waiting::begin(op, &self.execution, wait).map(Activity::Waiting);
             }
             Some(Play::Sends(step, _)) => match step.stimulus(start, context)? {
                 Stimulus::Leaves(from, source) => {
-                    return Ok(Doing::Sending(Sending::new(op, from, source), None));
+                    return Ok(Activity::Sending(Sending::new(op, from, source), None));
                 }
                 Stimulus::Lost(datagram) => {
                     let text = format!("lost {}", context.describe(&datagram));
@@ -262,7 +262,7 @@ impl DatagramScript {
                 return Err(format!("`{}` is played as its steps", op.verb()));
             }
         }
-        Ok(Doing::Nothing)
+        Ok(Activity::Nothing)
     }
 
     /// A datagram from another source is no response of the implementation, though it may be meant
@@ -275,7 +275,11 @@ impl DatagramScript {
     }
 }
 
-fn awaited(op: &Op, start: Duration, context: &Context) -> Result<Box<dyn Awaited>, String> {
+fn awaited(
+    op: &Instruction,
+    start: Duration,
+    context: &Context,
+) -> Result<Box<dyn Awaited>, String> {
     let step: &dyn Waits = match op.play() {
         Some(Play::Waits(step, _)) => step,
         Some(Play::Watches(step)) => step,

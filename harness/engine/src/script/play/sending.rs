@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{DatagramScript, Doing, MAX_FRESH, SEND_LIMIT};
+use super::{Activity, DatagramScript, MAX_FRESH, SEND_LIMIT};
 use crate::script::describe::human_time;
 use crate::script::execution::{MAX_COMMENTS, MAX_EVENTS};
-use crate::script::program::Op;
+use crate::script::program::Instruction;
 use crate::script::send::{From, Next, Source};
 use crate::script::{Action, SocketId};
 
 /// A step that sends, on its way.
 #[derive(Debug)]
 pub(super) struct Sending {
-    op: Arc<Op>,
+    op: Arc<Instruction>,
     from: From,
     source: Box<dyn Source>,
     /// The tag of the datagram that is being sent, and since when.
@@ -26,7 +26,7 @@ pub(super) struct Sending {
 }
 
 impl Sending {
-    pub(super) fn new(op: &Arc<Op>, from: From, source: Box<dyn Source>) -> Self {
+    pub(super) fn new(op: &Arc<Instruction>, from: From, source: Box<dyn Source>) -> Self {
         Self {
             op: Arc::clone(op),
             from,
@@ -48,7 +48,7 @@ impl Sending {
 }
 
 impl DatagramScript {
-    pub(super) fn send(&mut self, now: Duration, mut sending: Sending) -> Option<Doing> {
+    pub(super) fn send(&mut self, now: Duration, mut sending: Sending) -> Option<Activity> {
         if let Some((_, since)) = sending.outstanding {
             if now >= since.saturating_add(SEND_LIMIT) {
                 let limit = human_time(SEND_LIMIT);
@@ -56,13 +56,13 @@ impl DatagramScript {
                     .error(format!("a datagram did not leave in {limit}"));
                 return None;
             }
-            return Some(Doing::Sending(sending, None));
+            return Some(Activity::Sending(sending, None));
         }
         let datagram = match sending.source.next(now, &self.context) {
             Ok(Next::Send(datagram)) => Some(datagram),
             Ok(Next::Wait(until)) => {
                 self.context.due = until;
-                return Some(Doing::Sending(sending, Some(until)));
+                return Some(Activity::Sending(sending, Some(until)));
             }
             Ok(Next::Over) => None,
             Err(why) => {
@@ -71,7 +71,7 @@ impl DatagramScript {
             }
         };
         let Some(datagram) = datagram else {
-            let text = self.execution.told(|| sending.summary());
+            let text = self.execution.report(|| sending.summary());
             self.context
                 .datagrams
                 .insert(sending.op.top, sending.datagram);
@@ -99,7 +99,7 @@ impl DatagramScript {
             to,
             payload: datagram,
         });
-        Some(Doing::Sending(sending, None))
+        Some(Activity::Sending(sending, None))
     }
 
     /// Where a datagram goes: `Some(None)` to a responder, `Some(Some(_))` to an initiator that
@@ -132,7 +132,7 @@ impl DatagramScript {
     }
 
     pub(super) fn sent(&mut self, now: Duration, tag: u64, packet: Option<u64>) {
-        let Doing::Sending(sending, _) = &mut self.doing else {
+        let Activity::Sending(sending, _) = &mut self.activity else {
             return;
         };
         if sending

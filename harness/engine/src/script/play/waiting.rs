@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{DatagramScript, Doing};
+use super::{Activity, DatagramScript};
 use shakedown_protocol::media::Piece;
 
 use crate::script::Failure;
@@ -20,7 +20,7 @@ impl DatagramScript {
         &mut self,
         now: Duration,
         mut waiting: Waiting<dyn Awaited>,
-    ) -> Option<Doing> {
+    ) -> Option<Activity> {
         loop {
             let mut sockets: Vec<_> = waiting
                 .waiters
@@ -86,7 +86,7 @@ impl DatagramScript {
                         return None;
                     }
                 }
-                (Some(_) | None, None) => return Some(Doing::Waiting(waiting)),
+                (Some(_) | None, None) => return Some(Activity::Waiting(waiting)),
             }
         }
     }
@@ -177,7 +177,7 @@ impl DatagramScript {
             let (awaited, context) = (&waiter.awaited, &self.context);
             let text = self
                 .execution
-                .told(|| waiter.told(&awaited.summary(&arrival.payload, context)));
+                .report(|| waiter.titled(&awaited.summary(&arrival.payload, context)));
             let seen = self.context.media.entry(arrival.socket).or_default();
             seen.completed(waiter.awaited.media_part());
             let (at, packet) = (arrival.at, arrival.packet);
@@ -197,7 +197,7 @@ impl DatagramScript {
             End::Done(at, text) => {
                 let waiter = waiting.waiters.swap_remove(n);
                 self.execution.next = waiter.op.index;
-                let text = waiter.told(&text);
+                let text = waiter.titled(&text);
                 let took = at.saturating_sub(self.execution.mark);
                 self.context.due = self.context.due.saturating_add(took);
                 self.execution.complete(&waiter.op, at, text, None);

@@ -6,20 +6,20 @@ use std::time::Duration;
 use shakedown_protocol::streams::ConnectionNumber;
 
 use crate::script::describe::human_time;
-use crate::script::program::Op;
+use crate::script::program::Instruction;
 use crate::step::Play;
 use crate::step::names::On;
 
 use super::acts::{ActionResult, AfterEnd, OngoingAction, Progress, Start, StreamAction, Target};
 use super::ended::Moment;
-use super::{Doing, StreamScript};
+use super::{Activity, StreamScript};
 
 /// How long what acts on a connection waits for its handshake; QUIC gives up before.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(30);
 
 /// A step that acts on a connection, as text.
 struct Acting<'a> {
-    op: &'a Arc<Op>,
+    op: &'a Arc<Instruction>,
     step: &'a dyn StreamAction,
     number: ConnectionNumber,
     /// The connection as the step means it.
@@ -30,10 +30,10 @@ impl StreamScript {
     /// Does what a step wants done; gives what there is to wait for.
     pub(super) fn act(
         &mut self,
-        op: &Arc<Op>,
+        op: &Arc<Instruction>,
         step: &dyn StreamAction,
         now: Duration,
-    ) -> Result<Doing, String> {
+    ) -> Result<Activity, String> {
         let (target, called) = Target::of(step.on(), &self.connections)?;
         if let Ok(number) = target.connection() {
             let acting = Acting {
@@ -58,16 +58,16 @@ impl StreamScript {
                 // Its comment stands at the packet that comes next.
                 let at = now.max(self.execution.mark);
                 self.execution.complete(op, at, text, packet);
-                Doing::Nothing
+                Activity::Nothing
             }
-            ActionResult::Goes(ongoing) => Doing::Acting {
+            ActionResult::Goes(ongoing) => Activity::Acting {
                 op: Arc::clone(op),
                 ongoing,
                 packet,
             },
             ActionResult::Unfit(why) => {
                 self.execution.unfit_for(op, &why);
-                Doing::Nothing
+                Activity::Nothing
             }
         })
     }
@@ -78,7 +78,7 @@ impl StreamScript {
         acting: &Acting<'_>,
         target: Target,
         now: Duration,
-    ) -> Result<Option<Doing>, String> {
+    ) -> Result<Option<Activity>, String> {
         let called = acting.called;
         let Some(connection) = self.connections.by_number.get(&acting.number) else {
             return Err(format!("{called} is forgotten"));
@@ -96,7 +96,7 @@ impl StreamScript {
             return Ok(Some(self.pass_over(acting, now, moment, &how, misses)));
         }
         if connection.connected.is_none() && acting.step.needs_handshake() {
-            return Ok(Some(Doing::Holding {
+            return Ok(Some(Activity::Holding {
                 op: Arc::clone(acting.op),
                 until: now.saturating_add(HANDSHAKE_LIMIT),
             }));
@@ -123,7 +123,7 @@ impl StreamScript {
         moment: Moment,
         how: &str,
         misses: bool,
-    ) -> Doing {
+    ) -> Activity {
         let Acting {
             op, called, number, ..
         } = acting;
@@ -138,11 +138,16 @@ impl StreamScript {
         let text = format!("passed over: {called}: {how}");
         let at = now.max(self.execution.mark);
         self.execution.complete(op, at, text, None);
-        Doing::Nothing
+        Activity::Nothing
     }
 
     /// Waits for the handshake before it acts.
-    pub(super) fn hold(&mut self, now: Duration, op: Arc<Op>, until: Duration) -> Option<Doing> {
+    pub(super) fn hold(
+        &mut self,
+        now: Duration,
+        op: Arc<Instruction>,
+        until: Duration,
+    ) -> Option<Activity> {
         let Some(Play::StreamAction(step)) = op.play() else {
             return None;
         };
@@ -160,7 +165,7 @@ impl StreamScript {
             .is_none_or(|connection| connection.connected.is_some() || connection.ended.is_some());
         if is_ready {
             match self.act(&op, step, now) {
-                Ok(doing) => self.doing = doing,
+                Ok(activity) => self.activity = activity,
                 Err(why) => self.execution.cannot(&op, why),
             }
             return None;
@@ -173,20 +178,20 @@ impl StreamScript {
             self.fail(&op, vec![(String::new(), failure)], false);
             return None;
         }
-        Some(Doing::Holding { op, until })
+        Some(Activity::Holding { op, until })
     }
 
     /// Goes on with a step that acts for a while.
     pub(super) fn go_on(
         &mut self,
         now: Duration,
-        op: Arc<Op>,
+        op: Arc<Instruction>,
         mut ongoing: Box<dyn OngoingAction>,
         packet: Option<u64>,
-    ) -> Option<Doing> {
+    ) -> Option<Activity> {
         match ongoing.go_on(now, &mut self.execution.mark, &mut self.connections) {
             Progress::On => {
-                return Some(Doing::Acting {
+                return Some(Activity::Acting {
                     op,
                     ongoing,
                     packet,
@@ -197,7 +202,7 @@ impl StreamScript {
                 self.execution.complete(&op, mark, text, packet);
             }
             // It goes through `act` again, which passes it over.
-            Progress::Ended => self.doing = Doing::Holding { op, until: now },
+            Progress::Ended => self.activity = Activity::Holding { op, until: now },
             Progress::Unfit(why) => self.execution.unfit_for(&op, &why),
             Progress::Broken(why) => self.execution.cannot(&op, why),
         }

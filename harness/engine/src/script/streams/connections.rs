@@ -8,13 +8,13 @@ use shakedown_capture::quic;
 use shakedown_protocol::Protocol;
 use shakedown_protocol::stream_decoder::StreamDecoders;
 use shakedown_protocol::streams::{
-    APPLICATION_ERROR, Closing, ConnectionNumber, OnStream, Output, StreamId,
+    APPLICATION_ERROR, Closing, ConnectionNumber, Output, StreamId, StreamUpdate,
 };
 
 use super::acts::Target;
 use super::ended::{ConnectionEnd, Moment, StreamEnd};
 use super::stream::{MOST_UNREAD, Stream};
-use super::web::{OnWeb, Speaks};
+use super::web::{HttpUse, WebState};
 use crate::scenario::words;
 
 /// Connections that wait to be taken; further ones are refused.
@@ -36,9 +36,9 @@ pub(crate) struct Connection {
     /// How many bidirectional and unidirectional streams the scripted peer has opened.
     opened: [u64; 2],
     /// How HTTP/3 is spoken on it, where it carries the protocol.
-    pub(crate) speaks: Speaks,
+    pub(crate) speaks: HttpUse,
     /// HTTP/3, once the handshake is done.
-    pub(super) web: Option<Box<OnWeb>>,
+    pub(super) web: Option<Box<WebState>>,
 }
 
 /// Everything that the scripted peer has to do with.
@@ -337,7 +337,7 @@ impl Connections {
         &mut self,
         number: ConnectionNumber,
         id: StreamId,
-        what: OnStream<'_>,
+        what: StreamUpdate<'_>,
         now: Duration,
     ) {
         if !self.web_stream(number, id, what, now) {
@@ -350,7 +350,7 @@ impl Connections {
         &mut self,
         number: ConnectionNumber,
         id: StreamId,
-        what: OnStream<'_>,
+        what: StreamUpdate<'_>,
         now: Duration,
     ) {
         let moment = self.moment(now);
@@ -370,8 +370,8 @@ impl Connections {
             None => return,
         };
         match what {
-            OnStream::Opened => {}
-            OnStream::Bytes(bytes) => {
+            StreamUpdate::Opened => {}
+            StreamUpdate::Bytes(bytes) => {
                 self.first_bytes.get_or_insert(now);
                 let by = match is_client {
                     true => quic::Role::Server,
@@ -379,16 +379,16 @@ impl Connections {
                 };
                 stream.arrive(by, bytes, moment);
             }
-            OnStream::Fin => {
+            StreamUpdate::Fin => {
                 stream.end.get_or_insert((moment, StreamEnd::Fin));
             }
-            OnStream::Reset(code) => {
+            StreamUpdate::Reset(code) => {
                 stream.end.get_or_insert((moment, StreamEnd::Reset(code)));
             }
-            OnStream::Stopped(code) => {
+            StreamUpdate::Stopped(code) => {
                 stream.stopped.get_or_insert((moment, code));
             }
-            OnStream::Written => {
+            StreamUpdate::Written => {
                 stream.unwritten.pop_front();
             }
         }

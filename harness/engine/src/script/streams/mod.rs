@@ -93,7 +93,7 @@ use crate::network::Impairment;
 
 use super::context::Context;
 use super::execution::Execution;
-use super::program::{Op, Program};
+use super::program::{Instruction, Program};
 use super::waiting::Waiting;
 use super::{Environment, Failure};
 use acts::OngoingAction;
@@ -106,7 +106,7 @@ pub(super) struct StreamScript {
     pub(super) execution: Execution,
     pub(super) context: Context,
     connections: Connections,
-    doing: Doing,
+    activity: Activity,
     /// Steps that were passed over because their connection had ended, the first of each.
     passed_over: BTreeMap<ConnectionNumber, Box<Failure>>,
     /// Connections whose end a step has judged.
@@ -118,14 +118,17 @@ pub(super) struct StreamScript {
 }
 
 #[derive(Debug)]
-enum Doing {
+enum Activity {
     /// The next step starts.
     Nothing,
     /// A step that acts on a connection whose handshake is not done.
-    Holding { op: Arc<Op>, until: Duration },
+    Holding {
+        op: Arc<Instruction>,
+        until: Duration,
+    },
     /// A step that acts for a while. Its comment stands at this packet.
     Acting {
-        op: Arc<Op>,
+        op: Arc<Instruction>,
         ongoing: Box<dyn OngoingAction>,
         packet: Option<u64>,
     },
@@ -152,7 +155,7 @@ impl StreamScript {
             execution,
             context,
             connections: Connections::new(is_client, protocol),
-            doing: Doing::Nothing,
+            activity: Activity::Nothing,
             passed_over: BTreeMap::new(),
             judged: BTreeSet::new(),
             latest: Duration::ZERO,
@@ -280,11 +283,11 @@ impl StreamMachine for StreamScript {
     }
 
     fn deadline(&self) -> Option<Duration> {
-        self.execution.deadline(|| match &self.doing {
-            Doing::Nothing => None,
-            Doing::Holding { until, .. } => Some(*until),
-            Doing::Acting { ongoing, .. } => Some(ongoing.due()),
-            Doing::Waiting { waiting, .. } => waiting.due(|wait| wait.window.upper),
+        self.execution.deadline(|| match &self.activity {
+            Activity::Nothing => None,
+            Activity::Holding { until, .. } => Some(*until),
+            Activity::Acting { ongoing, .. } => Some(ongoing.due()),
+            Activity::Waiting { waiting, .. } => waiting.due(|wait| wait.window.upper),
         })
     }
 

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use shakedown_protocol::streams::{ConnectionNumber, OnStream, Output, StreamId};
+use shakedown_protocol::streams::{ConnectionNumber, Output, StreamId, StreamUpdate};
 use shakedown_protocol::web::{SessionStream, Web, WebEvent};
 
 use super::connections::Connections;
 use super::ended::ConnectionEnd;
-use super::web::{Answer, Asked, NO_SESSION_CODE, OnWeb, Speaks};
+use super::web::{Answer, Asked, HttpUse, NO_SESSION_CODE, WebState};
 
 /// Datagrams of a connection that wait to be looked at; of further ones the oldest are dropped.
 const MOST_DATAGRAMS: usize = 1_024;
@@ -23,17 +23,17 @@ impl Connections {
             false => Web::server(number),
         };
         let mut web = match &connection.speaks {
-            Speaks::Nothing => return,
-            Speaks::Http => web,
-            Speaks::With(settings) => web.with_settings(settings.clone()),
+            HttpUse::Nothing => return,
+            HttpUse::Http => web,
+            HttpUse::With(settings) => web.with_settings(settings.clone()),
         };
         web.connected();
-        connection.web = Some(Box::new(OnWeb::new(web)));
+        connection.web = Some(Box::new(WebState::new(web)));
         self.settle_web(number, Duration::ZERO);
     }
 
     /// How HTTP/3 is used on a connection, set before its handshake completes.
-    pub(crate) fn speaks(&mut self, number: ConnectionNumber, speaks: Speaks) {
+    pub(crate) fn speaks(&mut self, number: ConnectionNumber, speaks: HttpUse) {
         if let Some(connection) = self.by_number.get_mut(&number) {
             connection.speaks = speaks;
         }
@@ -43,7 +43,7 @@ impl Connections {
     ///
     /// # Errors
     /// It has none.
-    pub(crate) fn web(&mut self, number: ConnectionNumber) -> Result<&mut OnWeb, String> {
+    pub(crate) fn web(&mut self, number: ConnectionNumber) -> Result<&mut WebState, String> {
         let connection = self.by_number.get_mut(&number);
         let web = connection.and_then(|connection| connection.web.as_deref_mut());
         web.ok_or_else(|| "the connection speaks no HTTP/3".to_owned())
@@ -94,7 +94,7 @@ impl Connections {
         &mut self,
         number: ConnectionNumber,
         id: StreamId,
-        what: OnStream<'_>,
+        what: StreamUpdate<'_>,
         now: Duration,
     ) -> bool {
         match self.web(number) {
@@ -129,7 +129,7 @@ impl Connections {
             | Output::StopSending(number, id, _) => (*number, *id),
             _ => return Some(output),
         };
-        let Ok(OnWeb { web, .. }) = self.web(number) else {
+        let Ok(WebState { web, .. }) = self.web(number) else {
             return Some(output);
         };
         if web.session_of(id).is_none() {
@@ -173,12 +173,12 @@ impl Connections {
         if let WebEvent::Stream { stream, what, .. } = event {
             let code = |code: Option<u32>| code.map_or(NO_SESSION_CODE, u64::from);
             let what = match &what {
-                SessionStream::Opened => OnStream::Opened,
-                SessionStream::Bytes(bytes) => OnStream::Bytes(bytes),
-                SessionStream::Fin => OnStream::Fin,
-                SessionStream::Reset(of) => OnStream::Reset(code(*of)),
-                SessionStream::Stopped(of) => OnStream::Stopped(code(*of)),
-                SessionStream::Written => OnStream::Written,
+                SessionStream::Opened => StreamUpdate::Opened,
+                SessionStream::Bytes(bytes) => StreamUpdate::Bytes(bytes),
+                SessionStream::Fin => StreamUpdate::Fin,
+                SessionStream::Reset(of) => StreamUpdate::Reset(code(*of)),
+                SessionStream::Stopped(of) => StreamUpdate::Stopped(code(*of)),
+                SessionStream::Written => StreamUpdate::Written,
             };
             return self.content(number, stream, what, now);
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::script::Failure;
 use crate::script::ScriptOutcome;
 use crate::script::context::Context;
-use crate::script::program::Op;
+use crate::script::program::Instruction;
 use crate::script::waiting::Waiting;
 use crate::script::window::{Window, resolve, slack};
 
@@ -16,7 +16,7 @@ use super::acts::{Start, Target};
 use super::connections::Connections;
 use super::view::{Done, View, WaitState};
 use super::wait::{PendingWait, StreamWait};
-use super::{Doing, StreamScript};
+use super::{Activity, StreamScript};
 
 /// The shortest time for which an implementation waits for its peer.
 const LEAST_PATIENCE: Duration = Duration::from_secs(1);
@@ -31,27 +31,27 @@ impl StreamScript {
             self.execution.lateness.note(now, by, self.execution.mark);
         }
         while !self.execution.is_held(now) {
-            let doing = std::mem::replace(&mut self.doing, Doing::Nothing);
-            let blocked = match doing {
-                Doing::Nothing => {
+            let activity = std::mem::replace(&mut self.activity, Activity::Nothing);
+            let blocked = match activity {
+                Activity::Nothing => {
                     self.begin_step(now);
                     None
                 }
-                Doing::Holding { op, until } => self.hold(now, op, until),
-                Doing::Acting {
+                Activity::Holding { op, until } => self.hold(now, op, until),
+                Activity::Acting {
                     op,
                     ongoing,
                     packet,
                 } => self.go_on(now, op, ongoing, packet),
-                Doing::Waiting { waiting, by_end } => self.wait(now, waiting, by_end),
+                Activity::Waiting { waiting, by_end } => self.wait(now, waiting, by_end),
             };
             if let Some(blocked) = blocked {
-                self.doing = blocked;
+                self.activity = blocked;
                 return;
             }
         }
         if self.execution.outcome.is_some() {
-            self.doing = Doing::Nothing;
+            self.activity = Activity::Nothing;
             self.connections.hang_up();
         }
     }
@@ -65,7 +65,7 @@ impl StreamScript {
         };
         self.context.begin_step(now);
         match self.start(&op, now) {
-            Ok(doing) => self.doing = doing,
+            Ok(activity) => self.activity = activity,
             Err(why) => self.execution.cannot(&op, why),
         }
     }
@@ -88,7 +88,12 @@ impl StreamScript {
 
     /// A step fails. `by_end`: because a connection ended in a way in which one ends if the scripted peer is
     /// late.
-    pub(super) fn fail(&mut self, op: &Op, mut out: Vec<(String, Box<Failure>)>, by_end: bool) {
+    pub(super) fn fail(
+        &mut self,
+        op: &Instruction,
+        mut out: Vec<(String, Box<Failure>)>,
+        by_end: bool,
+    ) {
         if by_end {
             let least = slack(LEAST_PATIENCE, &self.context.environment);
             for (_, failure) in &mut out {
@@ -100,12 +105,12 @@ impl StreamScript {
         self.execution.fail(op, out);
     }
 
-    fn start(&mut self, op: &Arc<Op>, now: Duration) -> Result<Doing, String> {
+    fn start(&mut self, op: &Arc<Instruction>, now: Duration) -> Result<Activity, String> {
         let (mark, context) = (self.execution.mark, &self.context);
         match op.play() {
             None | Some(Play::StreamWait(_) | Play::Watches(_)) => {
-                let begin = |op: &Op| begin(op, mark, context, &self.connections);
-                return Ok(Doing::Waiting {
+                let begin = |op: &Instruction| begin(op, mark, context, &self.connections);
+                return Ok(Activity::Waiting {
                     waiting: Waiting::begin(op, &self.execution, begin)?,
                     by_end: false,
                 });
@@ -130,7 +135,7 @@ impl StreamScript {
                 return Err(format!("`{}` is played as its steps", op.verb()));
             }
         }
-        Ok(Doing::Nothing)
+        Ok(Activity::Nothing)
     }
 
     /// Lets waiting steps look; the first that is complete is taken.
@@ -139,7 +144,7 @@ impl StreamScript {
         now: Duration,
         mut waiting: Waiting<PendingWait>,
         mut by_end: bool,
-    ) -> Option<Doing> {
+    ) -> Option<Activity> {
         let is_alone = waiting.waiters.len() == 1 && waiting.out.is_empty();
         let mut complete: Option<(usize, Done)> = None;
         let mut n = 0;
@@ -201,7 +206,7 @@ impl StreamScript {
             self.fail(&waiting.op, waiting.out, by_end);
             return None;
         }
-        Some(Doing::Waiting { waiting, by_end })
+        Some(Activity::Waiting { waiting, by_end })
     }
 
     fn taken(&mut self, mut waiting: Waiting<PendingWait>, n: usize, done: Done) {
@@ -229,14 +234,14 @@ impl StreamScript {
             self.passed_over.remove(&connection);
             self.judged.insert(connection);
         }
-        let (moment, text) = (done.moment, waiter.told(&done.text));
+        let (moment, text) = (done.moment, waiter.titled(&done.text));
         self.execution
             .complete(&waiter.op, moment.at, text, moment.packet);
     }
 }
 
 fn begin(
-    op: &Op,
+    op: &Instruction,
     at: Duration,
     context: &Context,
     connections: &Connections,

@@ -13,7 +13,7 @@ use super::acts::Target;
 use super::connections::{Connection, Connections};
 use super::ended::{ConnectionEnd, Moment};
 use super::stream::Stream;
-use super::web::OnWeb;
+use super::web::WebState;
 
 /// How far a waiting step is.
 #[derive(Debug)]
@@ -112,7 +112,7 @@ impl View<'_> {
     pub(crate) fn web<'c>(
         &self,
         connections: &'c mut Connections,
-    ) -> Result<&'c mut OnWeb, String> {
+    ) -> Result<&'c mut WebState, String> {
         connections.web(self.target.connection()?)
     }
 

@@ -13,7 +13,7 @@ pub(crate) const NO_SESSION_CODE: u64 = u64::MAX;
 
 /// How the scripted peer speaks HTTP/3 on a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) enum Speaks {
+pub(crate) enum HttpUse {
     /// As it should.
     #[default]
     Http,
@@ -25,7 +25,7 @@ pub(crate) enum Speaks {
 
 /// HTTP/3 on one connection.
 #[derive(Debug)]
-pub(crate) struct OnWeb {
+pub(crate) struct WebState {
     pub(crate) web: Web,
     /// Streams of which the scenario says every byte.
     pub(super) raw: Vec<StreamId>,
@@ -39,7 +39,7 @@ pub(crate) struct OnWeb {
     pub(crate) datagrams: VecDeque<(Moment, StreamId, Vec<u8>)>,
 }
 
-impl OnWeb {
+impl WebState {
     pub(super) fn new(web: Web) -> Self {
         Self {
             web,

@@ -3,7 +3,7 @@ use super::*;
 #[test]
 fn what_counters_show_is_judged_by_them_and_by_nothing_else() {
     let case = |counter: Option<Counter>| Case {
-        inside: counter
+        counters: counter
             .map(|counter| ("duplicates".to_owned(), counter))
             .into_iter()
             .collect(),
@@ -45,7 +45,7 @@ fn what_counters_show_is_judged_by_them_and_by_nothing_else() {
 #[test]
 fn counters_say_nothing_of_a_conversation_that_broke_off() {
     let case = Case {
-        inside: Inside::from([("duplicates".to_owned(), Counter::Is(10))]),
+        counters: CounterValues::from([("duplicates".to_owned(), Counter::Is(10))]),
         counted: json!([{ "counter": "duplicates", "is": 9, "requirement": "MS-D-08" }]),
         ..Case::failed("MS-H-12")
     };

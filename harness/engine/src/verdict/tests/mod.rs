@@ -1,5 +1,5 @@
 mod counters;
-mod deaths;
+mod unexpected_ends;
 mod waivers;
 
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ struct Case {
     requirements: Vec<&'static str>,
     script: ScriptOutcome,
     /// What it counted.
-    inside: Inside,
+    counters: CounterValues,
     /// What the scenario wants counted.
     counted: serde_json::Value,
     /// Requirements that a step judged.
@@ -31,7 +31,7 @@ struct Case {
     untold: Vec<&'static str>,
     observations: Vec<Observation>,
     damage: Option<&'static str>,
-    death: Option<Death>,
+    unexpected_end: Option<UnexpectedEnd>,
     level: Level,
     waivers: Vec<Waiver>,
 }
@@ -41,13 +41,13 @@ impl Case {
         Self {
             requirements: vec!["MS-H-12", "MS-H-05", "MS-D-08", "MS-H-22"],
             script: ScriptOutcome::Passed,
-            inside: Inside::new(),
+            counters: CounterValues::new(),
             counted: json!([]),
             judged: vec!["MS-H-12", "MS-H-22"],
             untold: vec![],
             observations: vec![session(&["MS-H-05", "MS-W-12"])],
             damage: None,
-            death: None,
+            unexpected_end: None,
             level: Level::Should,
             waivers: Vec::new(),
         }
@@ -80,7 +80,7 @@ impl Case {
                 untold: set(&self.untold),
             },
             epoch: Duration::from_secs(100),
-            inside: &self.inside,
+            counters: &self.counters,
             capture: CaptureEvidence {
                 path: Some("x.pcapng"),
                 start: Duration::from_secs(101),
@@ -89,7 +89,7 @@ impl Case {
                 damage: self.damage,
             },
             process: None,
-            death: self.death.clone(),
+            unexpected_end: self.unexpected_end.clone(),
             level: self.level,
             waivers: &self.waivers,
             seconds: 2.0,
@@ -325,7 +325,7 @@ fn what_nothing_judged_passes_in_no_scenario_however_that_ends() {
             let case = Case {
                 script: script.clone(),
                 counted: json!([{ "counter": "duplicates", "is": 1, "requirement": "MS-D-08" }]),
-                inside: counter
+                counters: counter
                     .clone()
                     .map(|counter| ("duplicates".to_owned(), counter))
                     .into_iter()

@@ -1,7 +1,7 @@
 use super::*;
 
-fn death() -> Death {
-    Death {
+fn unexpected_end() -> UnexpectedEnd {
+    UnexpectedEnd {
         time: Duration::from_millis(1_200),
         got: "exit status 101".to_owned(),
         packet: Some(7),
@@ -15,7 +15,7 @@ fn the_silence_of_a_dead_implementation_is_no_second_finding() {
         failure.packet = None;
         failure.payload = None;
     }
-    case.death = Some(death());
+    case.unexpected_end = Some(unexpected_end());
     let findings = case.composed().findings;
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert_eq!(findings[0].got, "exit status 101");
@@ -29,7 +29,7 @@ fn a_death_by_frames_as_they_are_breaks_what_was_asked_for_and_nothing_else() {
             (failure.packet, failure.payload) = (None, None);
             failure.step = step.to_owned();
         }
-        case.death = Some(death());
+        case.unexpected_end = Some(unexpected_end());
         case
     };
     let told = |case: &Case| {
@@ -50,7 +50,7 @@ fn a_death_by_frames_as_they_are_breaks_what_was_asked_for_and_nothing_else() {
 #[test]
 fn an_implementation_that_died_breaks_the_requirement_to_survive() {
     let mut case = Case::failed("MS-H-12");
-    case.death = Some(death());
+    case.unexpected_end = Some(unexpected_end());
     let composed = case.composed();
     assert_eq!(composed.findings[0].requirement, "MS-W-17");
     assert_eq!(composed.findings[0].packet, Some(7));

@@ -57,11 +57,11 @@ async fn read(how: &str) -> Counter {
     let job = job(how);
     let found = Instance::found(([127, 0, 0, 1], 4_444).into());
     let asked = job.asked(Some(&found), false).await;
-    let mut inside = match asked {
-        Some(inside) => inside,
+    let mut counters = match asked {
+        Some(counters) => counters,
         None => job.left(Some(&found), Duration::ZERO).await,
     };
-    inside.remove("duplicates").unwrap()
+    counters.remove("duplicates").unwrap()
 }
 
 fn why(counter: Counter) -> String {

@@ -20,7 +20,7 @@ use super::store::Memory;
 use super::{CONTROLLER, HANDLER};
 use crate::machine::{Failure, Outcome};
 use crate::streams::{
-    Closing, ConnectionNumber, Input, OnStream, Output, Path, StreamId, StreamMachine,
+    Closing, ConnectionNumber, Input, Output, Path, StreamId, StreamMachine, StreamUpdate,
 };
 use crate::web::{Field, SessionStream, Web, WebCode, WebEvent};
 use stopping::Stopping;
@@ -233,12 +233,12 @@ impl Server {
         let code =
             |code: &Option<u32>| u64::from(code.unwrap_or(StreamCode::InternalError.number()));
         let what = match what {
-            SessionStream::Opened => OnStream::Opened,
-            SessionStream::Bytes(bytes) => OnStream::Bytes(bytes),
-            SessionStream::Fin => OnStream::Fin,
-            SessionStream::Reset(given) => OnStream::Reset(code(given)),
-            SessionStream::Stopped(given) => OnStream::Stopped(code(given)),
-            SessionStream::Written => OnStream::Written,
+            SessionStream::Opened => StreamUpdate::Opened,
+            SessionStream::Bytes(bytes) => StreamUpdate::Bytes(bytes),
+            SessionStream::Fin => StreamUpdate::Fin,
+            SessionStream::Reset(given) => StreamUpdate::Reset(code(given)),
+            SessionStream::Stopped(given) => StreamUpdate::Stopped(code(given)),
+            SessionStream::Written => StreamUpdate::Written,
         };
         match self.sessions.get(&of) {
             Some(Service::Controller) => {

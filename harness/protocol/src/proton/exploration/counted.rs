@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::super::{CloseCode, Kind, RESET, ServerSettings};
 use crate::exploration::{Breach, Explored};
 use crate::requirement::Role;
-use crate::streams::{ConnectionNumber, Input, OnStream, Output, StreamId, StreamMachine};
+use crate::streams::{ConnectionNumber, Input, Output, StreamId, StreamMachine, StreamUpdate};
 
 /// Most breaches of a machine that are kept.
 const MAX_BREACHES: usize = 10;
@@ -93,7 +93,7 @@ impl<M: StreamMachine> Counted<M> {
             Input::Stream {
                 connection,
                 stream: StreamId(0),
-                what: OnStream::Bytes([RESET, ..]),
+                what: StreamUpdate::Bytes([RESET, ..]),
             } => {
                 self.resets.insert(*connection);
             }
@@ -104,7 +104,7 @@ impl<M: StreamMachine> Counted<M> {
             Input::Stream {
                 connection,
                 stream,
-                what: OnStream::Written,
+                what: StreamUpdate::Written,
             } => {
                 self.written.remove(&(*connection, *stream));
             }

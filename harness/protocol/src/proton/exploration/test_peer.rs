@@ -4,7 +4,7 @@ use std::time::Duration;
 use crate::exploration::{Explored, ExploredMachine, Participant};
 use crate::proton::{Kind, RESET, TRANSPORT};
 use crate::streams::{
-    ConnectOptions, ConnectionNumber, Fault, Input, OnStream, Output, StreamId, StreamMachine,
+    ConnectOptions, ConnectionNumber, Fault, Input, Output, StreamId, StreamMachine, StreamUpdate,
 };
 
 /// Most received words that wait to be echoed.
@@ -169,7 +169,7 @@ impl StreamMachine for TestPeer {
             }
             Input::Stream {
                 stream,
-                what: OnStream::Bytes(bytes),
+                what: StreamUpdate::Bytes(bytes),
                 ..
             } => {
                 if bytes == [Kind::Action.number()] {

@@ -10,7 +10,9 @@ use super::session::{Context, Session};
 use super::settings::ServerSettings;
 use super::{CloseReason, ending};
 use crate::machine::Outcome;
-use crate::streams::{Closing, ConnectionNumber, Input, OnStream, Output, StreamId, StreamMachine};
+use crate::streams::{
+    Closing, ConnectionNumber, Input, Output, StreamId, StreamMachine, StreamUpdate,
+};
 
 /// How long a twin keeps a connection waiting (PR-C-02).
 const HELD: Duration = Duration::from_millis(1_500);
@@ -134,7 +136,7 @@ impl Server {
         now: Duration,
         connection: ConnectionNumber,
         stream: StreamId,
-        what: OnStream<'_>,
+        what: StreamUpdate<'_>,
     ) {
         if self.second_with(connection).is_some() {
             self.on_stream_of_second(now, stream, what);
@@ -151,27 +153,30 @@ impl Server {
     }
 
     /// A second connection says by its very first byte that it resets the first one.
-    fn on_stream_of_second(&mut self, now: Duration, stream: StreamId, what: OnStream<'_>) {
+    fn on_stream_of_second(&mut self, now: Duration, stream: StreamId, what: StreamUpdate<'_>) {
         let Some(second) = &mut self.second else {
             return;
         };
         match what {
-            OnStream::Opened => second.opened.push((now, stream)),
-            OnStream::Fin if planted::strikes("second-fin", || true) => self.current = None,
-            OnStream::Bytes([RESET, ..])
+            StreamUpdate::Opened => second.opened.push((now, stream)),
+            StreamUpdate::Fin if planted::strikes("second-fin", || true) => self.current = None,
+            StreamUpdate::Bytes([RESET, ..])
                 if stream == StreamId::of_client(0) && !self.without.has(Deviation::NoReset) =>
             {
                 self.replace(now, what);
             }
-            OnStream::Bytes(_) | OnStream::Fin | OnStream::Reset(_) | OnStream::Stopped(_) => {
+            StreamUpdate::Bytes(_)
+            | StreamUpdate::Fin
+            | StreamUpdate::Reset(_)
+            | StreamUpdate::Stopped(_) => {
                 self.refuse_second("there is a connection already"); // PR-R-02
             }
-            OnStream::Written => {}
+            StreamUpdate::Written => {}
         }
     }
 
     /// The second connection takes the place of the first (PR-R-01).
-    fn replace(&mut self, now: Duration, first_bytes: OnStream<'_>) {
+    fn replace(&mut self, now: Duration, first_bytes: StreamUpdate<'_>) {
         let Some(second) = self.second.take() else {
             return;
         };
@@ -190,7 +195,7 @@ impl Server {
         session.connect(second.connected.unwrap_or(now));
         self.current = Some(session);
         for (at, stream) in second.opened {
-            self.on_stream(at, second.connection, stream, OnStream::Opened);
+            self.on_stream(at, second.connection, stream, StreamUpdate::Opened);
         }
         self.on_stream(now, second.connection, StreamId::of_client(0), first_bytes);
     }

@@ -11,7 +11,7 @@ use super::counters::Counters;
 use super::deviation::{Deviation, Deviations};
 use super::settings::{Profile, ServerSettings};
 use crate::sending::Sending;
-use crate::streams::{ConnectionNumber, OnStream, Output, StreamId};
+use crate::streams::{ConnectionNumber, Output, StreamId, StreamUpdate};
 
 /// StateCommit requests that may wait for their answers; past that the oldest is answered at once. What is not read
 /// waits too, and its answer is due from when it was sent.
@@ -116,19 +116,19 @@ impl Session {
         &mut self,
         now: Duration,
         id: StreamId,
-        what: OnStream<'_>,
+        what: StreamUpdate<'_>,
         context: &mut Context<'_>,
     ) -> Result<(), CloseReason> {
         if !self.streams.contains_key(&id) {
             self.open(now, id)?;
         }
         match what {
-            OnStream::Opened => Ok(()),
-            OnStream::Bytes(bytes) => self.read(now, id, bytes, context),
-            OnStream::Fin => self.fin(id),
-            OnStream::Reset(code) => self.broken_off(id, "reset", code),
-            OnStream::Stopped(code) => self.broken_off(id, "stopped reading", code),
-            OnStream::Written => {
+            StreamUpdate::Opened => Ok(()),
+            StreamUpdate::Bytes(bytes) => self.read(now, id, bytes, context),
+            StreamUpdate::Fin => self.fin(id),
+            StreamUpdate::Reset(code) => self.broken_off(id, "reset", code),
+            StreamUpdate::Stopped(code) => self.broken_off(id, "stopped reading", code),
+            StreamUpdate::Written => {
                 self.written(now, id, context);
                 Ok(())
             }

@@ -306,7 +306,7 @@ fn what_is_written_where_no_more_is_wanted_is_passed_over() {
         { "wait": { "for": "1s" } },
         { "write": { "stream": "a", "hex": "01" } },
     ]));
-    play.on(500, 0, 0, OnStream::Stopped(7)).until(1_000);
+    play.on(500, 0, 0, StreamUpdate::Stopped(7)).until(1_000);
     assert_eq!(
         play.text(),
         "the connection open for `write` | no more was wanted of `a` (STOP_SENDING, code 7) \

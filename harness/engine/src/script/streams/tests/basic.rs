@@ -35,7 +35,7 @@ fn a_conversation_with_a_client_passes() {
         [(10, Output::AdmitBy(ConnectionNumber(0), Faults::default()))]
     );
     play.connected(20, 0)
-        .on(30, 0, 0, OnStream::Opened)
+        .on(30, 0, 0, StreamUpdate::Opened)
         .bytes(40, 0, &[1, 9, 0, 0, 0]);
     assert_eq!(play.written(0), [(40, vec![9, 0, 0, 0])]);
     play.code(50, 0, "");

@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use shakedown_carrier::Security;
 use shakedown_protocol::streams::{
-    Closing, ConnectionNumber, Faults, Input, OnStream, Output, StreamId, StreamMachine,
+    Closing, ConnectionNumber, Faults, Input, Output, StreamId, StreamMachine, StreamUpdate,
 };
 use shakedown_protocol::{Protocol, StreamParameters};
 
@@ -91,7 +91,7 @@ impl Play {
             };
             self.outputs.push((millis, output));
             if let Some((connection, stream)) = written {
-                let what = OnStream::Written;
+                let what = StreamUpdate::Written;
                 let input = Input::Stream {
                     connection,
                     stream,
@@ -138,7 +138,13 @@ impl Play {
         self.gets(millis, Input::Connected { connection })
     }
 
-    fn on(&mut self, millis: u64, connection: u64, stream: u64, what: OnStream<'_>) -> &mut Self {
+    fn on(
+        &mut self,
+        millis: u64,
+        connection: u64,
+        stream: u64,
+        what: StreamUpdate<'_>,
+    ) -> &mut Self {
         let input = Input::Stream {
             connection: ConnectionNumber(connection),
             stream: StreamId(stream),
@@ -148,7 +154,7 @@ impl Play {
     }
 
     fn bytes(&mut self, millis: u64, stream: u64, bytes: &[u8]) -> &mut Self {
-        self.on(millis, 0, stream, OnStream::Bytes(bytes))
+        self.on(millis, 0, stream, StreamUpdate::Bytes(bytes))
     }
 
     fn closed(&mut self, millis: u64, connection: u64, why: Closing<'_>) -> &mut Self {

@@ -121,9 +121,9 @@ fn a_stream_is_found_by_how_it_begins() {
         { "write": { "stream": "b", "hex": "05" } },
         { "expect_alive": { "for": "1s" } },
     ]));
-    play.on(10, 0, 0, OnStream::Opened)
+    play.on(10, 0, 0, StreamUpdate::Opened)
         .bytes(10, 0, &[1])
-        .on(20, 0, 4, OnStream::Opened)
+        .on(20, 0, 4, StreamUpdate::Opened)
         .bytes(20, 4, &[2]);
     assert_eq!(play.script.execution.events.len(), 1);
     play.bytes(30, 4, &[3, 4]);
@@ -135,8 +135,8 @@ fn a_stream_that_does_not_come_fails_with_those_that_did() {
     let mut play = accepted(json!([
         { "expect_stream": { "stream": "a", "starts_with": "01", "within": "1s" } },
     ]));
-    play.on(10, 0, 0, OnStream::Opened)
-        .on(20, 0, 4, OnStream::Opened)
+    play.on(10, 0, 0, StreamUpdate::Opened)
+        .on(20, 0, 4, StreamUpdate::Opened)
         .bytes(20, 4, &[2])
         .until(1_300);
     assert_eq!(
@@ -164,7 +164,7 @@ fn on_stream(steps: Value) -> Play {
     let mut all = vec![json!({ "expect_stream": { "stream": "a", "within": "1s" } })];
     all.extend(steps.as_array().unwrap().iter().cloned());
     let mut play = accepted(Value::from(all));
-    play.on(0, 0, 0, OnStream::Opened);
+    play.on(0, 0, 0, StreamUpdate::Opened);
     play
 }
 
@@ -218,11 +218,11 @@ fn what_comes_only_in_part_fails_with_the_part() {
     assert_eq!(play.text(), format!("{expected} | {part}"));
     let mut play = on_stream(steps.clone());
     play.bytes(100, 0, &[7, 0, 0, 0, 8, 0])
-        .on(200, 0, 0, OnStream::Fin);
+        .on(200, 0, 0, StreamUpdate::Fin);
     let got = format!("{part}, and `a` ended (FIN) after 200 ms");
     assert_eq!(play.text(), format!("{expected} | {got}"));
     let mut play = on_stream(steps);
-    play.on(200, 0, 0, OnStream::Reset(3));
+    play.on(200, 0, 0, StreamUpdate::Reset(3));
     let got = "nothing, and `a` broken off with code 3 (RESET_STREAM) after 200 ms";
     assert_eq!(play.text(), format!("{expected} | {got}"));
 }
@@ -271,7 +271,7 @@ fn bytes_that_come_too_late_or_too_early_fail() {
     let input = Input::Stream {
         connection: ConnectionNumber(0),
         stream: StreamId(0),
-        what: OnStream::Bytes(&[7, 0, 0, 0]),
+        what: StreamUpdate::Bytes(&[7, 0, 0, 0]),
     };
     play.now = Duration::from_secs(3);
     play.script.handle(play.now, input);
@@ -321,13 +321,13 @@ fn what_breaks_the_silence_of_a_connection() {
     let steps = json!([{ "expect_quiet": { "for": "1s" } }]);
     let got = |play: &Play| play.fails().got.clone();
     let mut play = on_stream(steps.clone());
-    play.on(10, 0, 4, OnStream::Opened);
+    play.on(10, 0, 4, StreamUpdate::Opened);
     assert_eq!(got(&play), "a stream after 10 ms");
     let mut play = on_stream(steps.clone());
-    play.on(10, 0, 0, OnStream::Fin);
+    play.on(10, 0, 0, StreamUpdate::Fin);
     assert_eq!(got(&play), "a stream ended (FIN) after 10 ms");
     let mut play = on_stream(steps.clone());
-    play.on(10, 0, 0, OnStream::Stopped(2));
+    play.on(10, 0, 0, StreamUpdate::Stopped(2));
     let stopped = "a stream of which no more is wanted (STOP_SENDING, code 2) after 10 ms";
     assert_eq!(got(&play), stopped);
     let mut play = on_stream(steps.clone());
@@ -343,7 +343,7 @@ fn what_breaks_the_silence_of_a_connection() {
 #[test]
 fn the_silence_of_a_stream_is_not_broken_by_others() {
     let mut play = on_stream(json!([{ "expect_quiet": { "for": "1s", "stream": "a" } }]));
-    play.on(10, 0, 4, OnStream::Opened)
+    play.on(10, 0, 4, StreamUpdate::Opened)
         .bytes(10, 4, &[1])
         .until(1_000);
     play.passes();
@@ -366,7 +366,7 @@ fn an_end_of_a_stream_that_came_before_breaks_no_silence() {
         { "wait": { "for": "1s" } },
         { "expect_quiet": { "for": "1s" } },
     ]));
-    play.on(10, 0, 0, OnStream::Fin).until(2_000);
+    play.on(10, 0, 0, StreamUpdate::Fin).until(2_000);
     play.passes();
 }
 

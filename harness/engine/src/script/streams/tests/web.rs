@@ -58,11 +58,11 @@ impl Pair {
 fn carry(from: &Play, to: &mut Play, since: usize, millis: u64) -> usize {
     for (_, output) in &from.outputs[since..] {
         let (stream, what) = match output {
-            Output::Open(_, stream) => (stream, OnStream::Opened),
-            Output::Write(_, stream, bytes) => (stream, OnStream::Bytes(bytes)),
-            Output::Fin(_, stream) => (stream, OnStream::Fin),
-            Output::Reset(_, stream, code) => (stream, OnStream::Reset(*code)),
-            Output::StopSending(_, stream, code) => (stream, OnStream::Stopped(*code)),
+            Output::Open(_, stream) => (stream, StreamUpdate::Opened),
+            Output::Write(_, stream, bytes) => (stream, StreamUpdate::Bytes(bytes)),
+            Output::Fin(_, stream) => (stream, StreamUpdate::Fin),
+            Output::Reset(_, stream, code) => (stream, StreamUpdate::Reset(*code)),
+            Output::StopSending(_, stream, code) => (stream, StreamUpdate::Stopped(*code)),
             Output::Datagram(connection, bytes) => {
                 let connection = *connection;
                 to.gets(millis, Input::Datagram { connection, bytes });

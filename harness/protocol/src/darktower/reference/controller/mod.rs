@@ -22,7 +22,7 @@ use super::sessions::{Context, SendStream, SessionEnd, SessionKey};
 use super::settings::{Place, Service};
 use super::store::{MOST_STREAMS, StreamError};
 use super::token::Secret;
-use crate::streams::{ConnectionNumber, OnStream, Path, StreamId};
+use crate::streams::{ConnectionNumber, Path, StreamId, StreamUpdate};
 use crate::vocabulary::Described;
 
 /// Bytes that may wait for a participant that does not read; past that it is gone.
@@ -158,24 +158,24 @@ impl Controller {
         &mut self,
         of: SessionKey,
         stream: StreamId,
-        what: OnStream<'_>,
+        what: StreamUpdate<'_>,
         context: &mut Context<'_>,
     ) {
         let Some(signaling) = self.sessions.get_mut(&of) else {
             return;
         };
         let _span = signaling.measures.span().entered();
-        if matches!(what, OnStream::Opened) {
+        if matches!(what, StreamUpdate::Opened) {
             signaling.measures.stream();
         }
         let known = signaling.stream.as_ref().map(|known| known.stream);
         match (known, what) {
-            (None, OnStream::Opened) if stream.is_bidirectional() => {
+            (None, StreamUpdate::Opened) if stream.is_bidirectional() => {
                 signaling.stream = Some(SendStream::new(of, stream));
                 self.go(of, State::Authenticating, "its stream came", context);
             }
             // There is one stream of signaling in a session.
-            (_, OnStream::Opened) => {
+            (_, StreamUpdate::Opened) => {
                 let code = StreamCode::InvalidFormat;
                 context.sessions.stop_sending(of, stream, code);
                 if stream.is_bidirectional() {
@@ -188,21 +188,21 @@ impl Controller {
         self.drop_slow(context);
     }
 
-    fn on_signaling(&mut self, of: SessionKey, what: OnStream<'_>, context: &mut Context<'_>) {
+    fn on_signaling(&mut self, of: SessionKey, what: StreamUpdate<'_>, context: &mut Context<'_>) {
         let Some(signaling) = self.sessions.get_mut(&of) else {
             return;
         };
         let is_over = signaling.state == State::Disconnecting;
         match what {
-            OnStream::Written => {
+            StreamUpdate::Written => {
                 if let Some(stream) = &mut signaling.stream {
                     stream.written(context);
                 }
             }
-            OnStream::Opened => {}
+            StreamUpdate::Opened => {}
             _ if is_over => {}
-            OnStream::Bytes(bytes) => self.read(of, bytes, context),
-            OnStream::Fin => match signaling.reader.finish() {
+            StreamUpdate::Bytes(bytes) => self.read(of, bytes, context),
+            StreamUpdate::Fin => match signaling.reader.finish() {
                 // DT-S-17
                 Ok(()) => {
                     self.leave(of, LeaveReason::Voluntary, context);
@@ -210,7 +210,7 @@ impl Controller {
                 }
                 Err(malformed) => self.cut_short(of, malformed, context),
             },
-            OnStream::Reset(_) | OnStream::Stopped(_) => {
+            StreamUpdate::Reset(_) | StreamUpdate::Stopped(_) => {
                 self.leave(of, LeaveReason::ConnectionLost, context);
                 self.end(of, "the client broke it off", context);
             }

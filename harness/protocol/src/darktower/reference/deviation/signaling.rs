@@ -8,7 +8,7 @@ use shakedown_wire::{DecodeError, Rule};
 use super::{Deviation, Deviations};
 use crate::darktower::reference::messages::{ErrorCode, LENGTH, LeaveReason};
 use crate::darktower::{MAX_MESSAGE, MessageReader};
-use crate::streams::OnStream;
+use crate::streams::StreamUpdate;
 use crate::vocabulary::Described;
 
 /// How a stream is broken off.
@@ -50,14 +50,14 @@ impl Deviations {
     }
 
     /// What comes on the stream of a session; a frame that HTTP/3 has not, in the place of an unknown capsule.
-    pub(in super::super) fn on_session(self, what: OnStream<'_>) -> OnStream<'_> {
+    pub(in super::super) fn on_session(self, what: StreamUpdate<'_>) -> StreamUpdate<'_> {
         let close = [0x68, 0x43];
         match what {
-            OnStream::Bytes(bytes @ [0, ..])
+            StreamUpdate::Bytes(bytes @ [0, ..])
                 if self.has(Deviation::CapsuleEnds)
                     && !bytes.windows(2).any(|kind| kind == close) =>
             {
-                OnStream::Bytes(&[2, 0])
+                StreamUpdate::Bytes(&[2, 0])
             }
             what => what,
         }

@@ -27,7 +27,7 @@ use crate::darktower::frame::FRAME;
 use crate::darktower::{
     Envelope, FrameHeader, MAX_MESSAGE, MediaItem, MediaReader, MessageReader, StreamCode,
 };
-use crate::streams::{ConnectionNumber, OnStream, Path, StreamId};
+use crate::streams::{ConnectionNumber, Path, StreamId, StreamUpdate};
 use authentication::{accepted, participant_id};
 
 /// Bytes that may wait for a session whose other side does not read; more than the largest frame.
@@ -191,29 +191,29 @@ impl Handler {
         &mut self,
         of: SessionKey,
         stream: StreamId,
-        what: OnStream<'_>,
+        what: StreamUpdate<'_>,
         context: &mut Context<'_>,
     ) {
         let Some(session) = self.sessions.get_mut(&of) else {
             return;
         };
         let _span = session.measures.span().entered();
-        if matches!(what, OnStream::Opened) {
+        if matches!(what, StreamUpdate::Opened) {
             session.measures.stream();
         }
         match what {
-            OnStream::Opened if stream.is_bidirectional() => {
+            StreamUpdate::Opened if stream.is_bidirectional() => {
                 context
                     .sessions
                     .reset(of, stream, StreamCode::InvalidFormat);
                 self.refuse(of, stream, StreamCode::InvalidFormat, context);
             }
-            OnStream::Opened => {
+            StreamUpdate::Opened => {
                 session.incoming.insert(stream, Incoming::New(Vec::new()));
             }
-            OnStream::Bytes(bytes) => self.read(of, stream, bytes, context),
-            OnStream::Fin => self.finish(of, stream, context),
-            OnStream::Reset(code) => {
+            StreamUpdate::Bytes(bytes) => self.read(of, stream, bytes, context),
+            StreamUpdate::Fin => self.finish(of, stream, context),
+            StreamUpdate::Reset(code) => {
                 if session.incoming.remove(&stream).is_some() {
                     let code = u32::try_from(code).ok().and_then(StreamCode::from_number);
                     let code = code.unwrap_or(StreamCode::InternalError);
@@ -221,14 +221,14 @@ impl Handler {
                 }
             }
             // Nobody wants it any more: it begins again with a new subscription.
-            OnStream::Stopped(_) => {
+            StreamUpdate::Stopped(_) => {
                 if let Some(copy) = session.copies.remove(&stream) {
                     session.unread.insert(copy.source, copy.subscription);
                     let code = StreamCode::Graceful;
                     context.sessions.reset(of, stream, code);
                 }
             }
-            OnStream::Written => {
+            StreamUpdate::Written => {
                 if let Some(copy) = session.copies.get_mut(&stream) {
                     copy.outgoing.written(context);
                     if copy.outgoing.is_over() {

@@ -4,7 +4,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::streams::OnStream;
+use crate::streams::StreamUpdate;
 
 /// The stream of signaling of each session.
 const SIGNALING: StreamId = StreamId::of_client(1);
@@ -49,10 +49,10 @@ impl Rig {
     fn open(&mut self, n: u64) {
         let url = "https://localhost/media".to_owned();
         self.with(|controller, context| controller.opened(session(n), START, url, context));
-        self.on(n, OnStream::Opened);
+        self.on(n, StreamUpdate::Opened);
     }
 
-    fn on(&mut self, n: u64, what: OnStream<'_>) {
+    fn on(&mut self, n: u64, what: StreamUpdate<'_>) {
         let before = self.recorder.order.len();
         self.with(|controller, context| {
             controller.on_stream(session(n), SIGNALING, what, context);
@@ -67,14 +67,14 @@ impl Rig {
         for (of, stream) in written {
             if self.deaf != Some(of) {
                 self.with(|controller, context| {
-                    controller.on_stream(of, stream, OnStream::Written, context);
+                    controller.on_stream(of, stream, StreamUpdate::Written, context);
                 });
             }
         }
     }
 
     fn say(&mut self, n: u64, frame: &str, fields: Value) {
-        self.on(n, OnStream::Bytes(&framed(frame, fields)));
+        self.on(n, StreamUpdate::Bytes(&framed(frame, fields)));
     }
 
     fn close(&mut self, n: u64, how: SessionEnd) {
@@ -233,7 +233,7 @@ fn a_wrong_message_is_an_invalid_request_and_ends_the_stream(
         true => drop(rig.join(1, "b")),
         false => rig.open(1),
     }
-    rig.on(1, OnStream::Bytes(&bytes));
+    rig.on(1, StreamUpdate::Bytes(&bytes));
     let is_right = is_joined && bytes.len() > 8;
     if is_right {
         assert_eq!(rig.error(1), "NOT_FOUND");
@@ -260,9 +260,9 @@ fn messages_come_in_pieces_or_several_at_once_with_fields_that_nobody_knows() {
     let publish = |id: &str| framed("PublishStream", json!({ "stream_id": id }));
     let all = [framed("JoinRequest", request), publish("1"), publish("2")].concat();
     for byte in &all[..all.len() / 2] {
-        rig.on(0, OnStream::Bytes(&[*byte]));
+        rig.on(0, StreamUpdate::Bytes(&[*byte]));
     }
-    rig.on(0, OnStream::Bytes(&all[all.len() / 2..]));
+    rig.on(0, StreamUpdate::Bytes(&all[all.len() / 2..]));
     assert_eq!(
         rig.frames(0),
         ["JoinResponse", "StreamPublished", "StreamPublished"]
@@ -354,13 +354,13 @@ fn the_end_of_its_stream_is_a_clean_close() {
     let mut rig = Rig::new();
     rig.join(0, "a");
     rig.join(1, "b");
-    rig.on(1, OnStream::Fin);
+    rig.on(1, StreamUpdate::Fin);
     assert_eq!(rig.answers(0).pop().unwrap().fields["reason"], "VOLUNTARY");
     assert!(rig.stream(1).has_fin);
     rig.close(1, SessionEnd::Clean);
     assert_eq!(rig.frames(0).len(), 3);
-    rig.on(0, OnStream::Bytes(&[0, 0]));
-    rig.on(0, OnStream::Fin);
+    rig.on(0, StreamUpdate::Bytes(&[0, 0]));
+    rig.on(0, StreamUpdate::Fin);
     assert_eq!(rig.error(0), "INVALID_REQUEST");
 }
 
@@ -381,7 +381,7 @@ fn a_user_that_joins_anew_before_it_was_missed_takes_its_place_under_the_same_id
 fn states_go_from_disconnected_to_disconnected_by_their_names() {
     let mut rig = Rig::new();
     rig.join(0, "a");
-    rig.on(0, OnStream::Fin);
+    rig.on(0, StreamUpdate::Fin);
     rig.close(0, SessionEnd::Clean);
     let states: Vec<_> = rig
         .recorder

@@ -2,7 +2,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::*;
-use crate::streams::OnStream;
+use crate::streams::StreamUpdate;
 
 const STREAM: &str = "6d656469-6100-4000-8000-000000000001";
 
@@ -61,8 +61,8 @@ impl Rig {
 
     fn send(&mut self, n: u64, on: u64, bytes: &[u8]) {
         self.with(|handler, context| {
-            handler.on_stream(session(n), stream(on), OnStream::Opened, context);
-            handler.on_stream(session(n), stream(on), OnStream::Bytes(bytes), context);
+            handler.on_stream(session(n), stream(on), StreamUpdate::Opened, context);
+            handler.on_stream(session(n), stream(on), StreamUpdate::Bytes(bytes), context);
         });
     }
 
@@ -129,7 +129,7 @@ fn a_stream_that_breaks_a_rule_is_broken_off_and_others_go_on(
     rig.send(0, 2, &[header(), frame(0, "ab")].concat());
     assert_eq!(rig.stopped(0, 2), None);
     let (of, copy) = rig.recorder.order.last().copied().unwrap();
-    rig.with(|handler, context| handler.on_stream(of, copy, OnStream::Written, context));
+    rig.with(|handler, context| handler.on_stream(of, copy, StreamUpdate::Written, context));
     assert_eq!(rig.copies(1)[0].bytes, [header(), frame(0, "ab")].concat());
 }
 
@@ -145,14 +145,14 @@ fn who_reads_nothing_loses_its_copy_alone_and_no_more_than_4_mib_wait() {
         let before = rig.recorder.order.len();
         rig.with(|handler, context| {
             let bytes = frame(number, &payload);
-            handler.on_stream(session(0), stream(1), OnStream::Bytes(&bytes), context);
+            handler.on_stream(session(0), stream(1), StreamUpdate::Bytes(&bytes), context);
         });
         let mut next = before;
         while let Some((of, stream)) = rig.recorder.order.get(next).copied() {
             next += 1;
             if of == session(1) {
                 rig.with(|handler, context| {
-                    handler.on_stream(of, stream, OnStream::Written, context);
+                    handler.on_stream(of, stream, StreamUpdate::Written, context);
                 });
             }
         }

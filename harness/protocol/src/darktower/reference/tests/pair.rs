@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::*;
-use crate::streams::{Closing, Input, OnStream, Output, StreamMachine};
+use crate::streams::{Closing, Input, Output, StreamMachine, StreamUpdate};
 
 pub(super) struct Rig {
     pub(super) server: Server,
@@ -124,29 +124,29 @@ impl Rig {
                 self.give(n, connection, false, Given::Connected);
             }
             Output::Open(connection, stream) => {
-                let what = Given::Stream(stream, OnStream::Opened);
+                let what = Given::Stream(stream, StreamUpdate::Opened);
                 self.give(n, number(connection), !by_client, what);
             }
             Output::Write(connection, stream, bytes) => {
                 let connection = number(connection);
                 for piece in bytes.chunks(700) {
-                    let what = Given::Stream(stream, OnStream::Bytes(piece));
+                    let what = Given::Stream(stream, StreamUpdate::Bytes(piece));
                     self.give(n, connection, !by_client, what);
                 }
-                let what = Given::Stream(stream, OnStream::Written);
+                let what = Given::Stream(stream, StreamUpdate::Written);
                 self.give(n, connection, by_client, what);
             }
             Output::Fin(connection, stream) => {
-                let what = Given::Stream(stream, OnStream::Fin);
+                let what = Given::Stream(stream, StreamUpdate::Fin);
                 self.give(n, number(connection), !by_client, what);
                 self.give(n, number(connection), by_client, Given::Delivered(stream));
             }
             Output::Reset(connection, stream, code) => {
-                let what = Given::Stream(stream, OnStream::Reset(code));
+                let what = Given::Stream(stream, StreamUpdate::Reset(code));
                 self.give(n, number(connection), !by_client, what);
             }
             Output::StopSending(connection, stream, code) => {
-                let what = Given::Stream(stream, OnStream::Stopped(code));
+                let what = Given::Stream(stream, StreamUpdate::Stopped(code));
                 self.give(n, number(connection), !by_client, what);
             }
             Output::Datagram(connection, bytes) => {
@@ -184,7 +184,7 @@ impl Rig {
 
 enum Given<'a> {
     Connected,
-    Stream(StreamId, OnStream<'a>),
+    Stream(StreamId, StreamUpdate<'a>),
     Delivered(StreamId),
     Datagram(&'a [u8]),
     Closed(Closing<'a>),

@@ -14,7 +14,7 @@ use link::{Link, RequestStream};
 pub use runner::{Workload, WorkloadClient};
 
 use crate::machine::Outcome;
-use crate::streams::{Closing, ConnectionNumber, OnStream, Output, StreamId, StreamMachine};
+use crate::streams::{Closing, ConnectionNumber, Output, StreamId, StreamMachine, StreamUpdate};
 
 /// Items that may wait to be read; past that the Action stream is not read.
 const MOST_ITEMS: usize = 1_024;
@@ -301,7 +301,7 @@ impl Client {
         now: Duration,
         connection: ConnectionNumber,
         stream: StreamId,
-        what: OnStream<'_>,
+        what: StreamUpdate<'_>,
     ) {
         let without = self.without;
         let Some(link) = self.link_with(connection) else {
@@ -322,15 +322,15 @@ impl Client {
             return;
         };
         let done = match what {
-            OnStream::Opened => Ok(()),
-            OnStream::Bytes(bytes) => self.read(kind, bytes),
-            OnStream::Written => {
+            StreamUpdate::Opened => Ok(()),
+            StreamUpdate::Bytes(bytes) => self.read(kind, bytes),
+            StreamUpdate::Written => {
                 let bytes = link.sending(kind).written(now);
                 let write = bytes.map(|bytes| Output::Write(connection, stream, bytes));
                 self.outputs.extend(write);
                 Ok(())
             }
-            OnStream::Fin
+            StreamUpdate::Fin
                 if without.has(Deviation::FinIgnored)
                     || (without.has(Deviation::CutItem)
                         && kind == Kind::Action
@@ -338,18 +338,18 @@ impl Client {
             {
                 Ok(())
             }
-            OnStream::Reset(_) | OnStream::Stopped(_)
+            StreamUpdate::Reset(_) | StreamUpdate::Stopped(_)
                 if without.has(Deviation::BrokenOffIgnored) =>
             {
                 Ok(())
             }
             // PR-S-08, PR-A-03
-            OnStream::Fin => Err(format!("the server ended the {} stream", kind.name())),
-            OnStream::Reset(code) => Err(format!(
+            StreamUpdate::Fin => Err(format!("the server ended the {} stream", kind.name())),
+            StreamUpdate::Reset(code) => Err(format!(
                 "the server reset the {} stream with code {code}",
                 kind.name()
             )),
-            OnStream::Stopped(code) => Err(format!(
+            StreamUpdate::Stopped(code) => Err(format!(
                 "the server stopped reading the {} stream with code {code}",
                 kind.name()
             )),

@@ -2,7 +2,7 @@ use rstest::rstest;
 
 use super::super::{Client, ClientEvent, ClientSettings, NotReady, Profile};
 use super::{FIRST, Rig, SECOND, seconds, stream};
-use crate::streams::{Closing, Input, OnStream, Output, StreamMachine};
+use crate::streams::{Closing, Input, Output, StreamMachine, StreamUpdate};
 
 impl Rig<Client> {
     fn connected(settings: ClientSettings) -> Self {
@@ -48,7 +48,7 @@ fn a_reset_is_the_first_byte_of_the_first_stream() {
     assert_eq!(rig.written(FIRST, 0), [0xFF]);
     assert!(rig.put_out.contains(&Output::Fin(FIRST, stream(0))));
     assert_eq!(rig.written(FIRST, 1), [1]);
-    rig.on(FIRST, 0, OnStream::Fin);
+    rig.on(FIRST, 0, StreamUpdate::Fin);
     assert!(rig.closed(FIRST).is_empty());
 }
 
@@ -140,7 +140,8 @@ fn no_answer_within_five_minutes_closes_with_4(#[case] what: &str) {
 #[rstest]
 fn what_the_server_ends_is_a_violation(
     #[values(0, 1, 2)] n: u64,
-    #[values(OnStream::Fin, OnStream::Reset(0), OnStream::Stopped(0))] what: OnStream<'static>,
+    #[values(StreamUpdate::Fin, StreamUpdate::Reset(0), StreamUpdate::Stopped(0))]
+    what: StreamUpdate<'static>,
 ) {
     let mut rig = usual();
     rig.bytes(n, &[1, 2]);
@@ -151,7 +152,7 @@ fn what_the_server_ends_is_a_violation(
 #[test]
 fn a_stream_that_the_server_opens_is_a_violation() {
     let mut rig = usual();
-    rig.on(FIRST, 3, OnStream::Opened);
+    rig.on(FIRST, 3, StreamUpdate::Opened);
     assert_eq!(rig.closed(FIRST), [5]);
 }
 

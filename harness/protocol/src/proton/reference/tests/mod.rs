@@ -5,7 +5,7 @@ mod server;
 
 use std::time::Duration;
 
-use crate::streams::{ConnectionNumber, Input, OnStream, Output, StreamId, StreamMachine};
+use crate::streams::{ConnectionNumber, Input, Output, StreamId, StreamMachine, StreamUpdate};
 
 pub(super) const FIRST: ConnectionNumber = ConnectionNumber(0);
 pub(super) const SECOND: ConnectionNumber = ConnectionNumber(1);
@@ -46,7 +46,7 @@ impl<M: StreamMachine> Rig<M> {
         }
     }
 
-    pub(super) fn on(&mut self, connection: ConnectionNumber, n: u64, what: OnStream<'_>) {
+    pub(super) fn on(&mut self, connection: ConnectionNumber, n: u64, what: StreamUpdate<'_>) {
         self.give(Input::Stream {
             connection,
             stream: stream(n),
@@ -55,7 +55,7 @@ impl<M: StreamMachine> Rig<M> {
     }
 
     pub(super) fn bytes(&mut self, n: u64, bytes: &[u8]) {
-        self.on(FIRST, n, OnStream::Bytes(bytes));
+        self.on(FIRST, n, StreamUpdate::Bytes(bytes));
     }
 
     /// Lets time go by, with every deadline at its time; writes are taken at once.
@@ -74,7 +74,7 @@ impl<M: StreamMachine> Rig<M> {
     pub(super) fn take_writes(&mut self, mut from: usize) {
         while from < self.put_out.len() {
             if let Output::Write(connection, stream, _) = self.put_out[from] {
-                let what = OnStream::Written;
+                let what = StreamUpdate::Written;
                 self.give(Input::Stream {
                     connection,
                     stream,

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::super::{Client, ClientEvent, ClientSettings, Profile, Server, ServerSettings};
 use super::{FIRST, seconds};
-use crate::streams::{Closing, Input, OnStream, Output, StreamMachine};
+use crate::streams::{Closing, Input, Output, StreamMachine, StreamUpdate};
 
 struct Pair {
     client: Client,
@@ -115,12 +115,12 @@ fn carry(
             Input::Stream {
                 connection,
                 stream,
-                what: OnStream::Opened,
+                what: StreamUpdate::Opened,
             },
         ),
         Output::Write(connection, stream, bytes) => {
             for piece in bytes.chunks(piece) {
-                let what = OnStream::Bytes(piece);
+                let what = StreamUpdate::Bytes(piece);
                 to.handle(
                     now,
                     Input::Stream {
@@ -130,7 +130,7 @@ fn carry(
                     },
                 );
             }
-            let what = OnStream::Written;
+            let what = StreamUpdate::Written;
             from.handle(
                 now,
                 Input::Stream {
@@ -145,7 +145,7 @@ fn carry(
             Input::Stream {
                 connection,
                 stream,
-                what: OnStream::Fin,
+                what: StreamUpdate::Fin,
             },
         ),
         Output::Close {

@@ -5,7 +5,9 @@ use rstest::rstest;
 use super::super::{Profile, Server, ServerSettings};
 use super::{FIRST, Rig, SECOND, seconds, stream};
 use crate::proton::RESET;
-use crate::streams::{Closing, ConnectionNumber, Input, OnStream, Output, StreamId, StreamMachine};
+use crate::streams::{
+    Closing, ConnectionNumber, Input, Output, StreamId, StreamMachine, StreamUpdate,
+};
 
 fn from() -> std::net::SocketAddr {
     ([127, 0, 0, 1], 50_000).into()
@@ -44,7 +46,7 @@ fn events_are_acked_by_their_ids_in_order() {
     let mut rig = usual();
     rig.bytes(0, &[1, 0, 0, 0, 5, 0]);
     rig.bytes(0, &[0, 0]);
-    rig.on(FIRST, 0, OnStream::Written);
+    rig.on(FIRST, 0, StreamUpdate::Written);
     assert_eq!(rig.words(FIRST, 0), [1, 5]);
     assert!(rig.closed(FIRST).is_empty());
 }
@@ -58,7 +60,7 @@ fn an_id_not_above_the_last_one_closes_with_5_and_is_not_acked(#[case] ids: &[u3
     let mut rig = usual();
     for id in ids {
         rig.bytes(0, &id.to_le_bytes());
-        rig.on(FIRST, 0, OnStream::Written);
+        rig.on(FIRST, 0, StreamUpdate::Written);
     }
     assert_eq!(rig.words(FIRST, 0), ids[..ids.len() - 1]);
     assert_eq!(rig.closed(FIRST), [5]);
@@ -109,7 +111,7 @@ fn a_second_stream_of_a_kind_closes_with_1(#[case] byte: u8) {
 #[test]
 fn a_fourth_stream_closes_with_1() {
     let mut rig = usual();
-    rig.on(FIRST, 3, OnStream::Opened);
+    rig.on(FIRST, 3, StreamUpdate::Opened);
     assert_eq!(rig.closed(FIRST), [1]);
 }
 
@@ -119,7 +121,7 @@ fn a_stream_that_says_nothing_for_a_second_closes_with_3() {
     rig.arrive(FIRST);
     rig.bytes(0, &[1]);
     rig.wait(seconds(0.5));
-    rig.on(FIRST, 1, OnStream::Opened);
+    rig.on(FIRST, 1, StreamUpdate::Opened);
     rig.wait(seconds(0.999));
     assert!(rig.closed(FIRST).is_empty());
     rig.wait(seconds(0.001));
@@ -144,7 +146,7 @@ fn unidirectional_streams_and_datagrams_close_with_5() {
     rig.give(Input::Stream {
         connection: FIRST,
         stream: StreamId(2),
-        what: OnStream::Opened,
+        what: StreamUpdate::Opened,
     });
     assert_eq!(rig.closed(FIRST), [5]);
     let mut rig = usual();
@@ -156,12 +158,12 @@ fn unidirectional_streams_and_datagrams_close_with_5() {
 }
 
 #[rstest]
-#[case(OnStream::Reset(0), 5)]
-#[case(OnStream::Stopped(9), 5)]
-#[case(OnStream::Fin, 0)]
+#[case(StreamUpdate::Reset(0), 5)]
+#[case(StreamUpdate::Stopped(9), 5)]
+#[case(StreamUpdate::Fin, 0)]
 fn what_ends_a_stream_ends_the_connection(
     #[values(0, 1, 2)] n: u64,
-    #[case] what: OnStream<'static>,
+    #[case] what: StreamUpdate<'static>,
     #[case] code: u64,
 ) {
     let mut rig = usual();
@@ -173,7 +175,7 @@ fn what_ends_a_stream_ends_the_connection(
 fn a_fin_in_the_middle_of_a_number_is_a_violation() {
     let mut rig = usual();
     rig.bytes(1, &[1, 2, 3]);
-    rig.on(FIRST, 1, OnStream::Fin);
+    rig.on(FIRST, 1, StreamUpdate::Fin);
     assert_eq!(rig.closed(FIRST), [5]);
 }
 
@@ -211,10 +213,14 @@ fn a_late_answer_to_a_client_that_is_gone_harms_nothing() {
     });
     assert_eq!(rig.arrive(SECOND), Output::Admit(SECOND));
     let before = rig.put_out.len();
-    rig.on(FIRST, 1, OnStream::Written);
+    rig.on(FIRST, 1, StreamUpdate::Written);
     assert_eq!(rig.put_out.len(), before);
     for n in 0..3 {
-        rig.on(SECOND, n, OnStream::Bytes(&[u8::try_from(n).unwrap() + 1]));
+        rig.on(
+            SECOND,
+            n,
+            StreamUpdate::Bytes(&[u8::try_from(n).unwrap() + 1]),
+        );
     }
     rig.wait(seconds(250.0));
     assert!(rig.words(FIRST, 1).is_empty());
@@ -243,7 +249,7 @@ fn what_waits_for_a_client_that_does_not_read_is_bounded() {
         assert!(sent <= 20_000, "it never stops reading");
     }
     assert!(rig.closed(FIRST).is_empty());
-    rig.on(FIRST, 0, OnStream::Written);
+    rig.on(FIRST, 0, StreamUpdate::Written);
     assert!(rig.machine.reads(FIRST, stream(0)));
     let ids: Vec<u32> = (1..=sent).collect();
     assert_eq!(rig.words(FIRST, 0), ids);
@@ -282,7 +288,7 @@ fn in_pull_each_request_gets_one_item() {
     rig.wait(seconds(3.0));
     assert!(rig.words(FIRST, 2).is_empty());
     rig.bytes(2, &[0; 8]);
-    rig.on(FIRST, 2, OnStream::Written);
+    rig.on(FIRST, 2, StreamUpdate::Written);
     assert_eq!(rig.words(FIRST, 2), [123, 124]);
 }
 
@@ -324,25 +330,25 @@ fn a_second_connection_that_resets_takes_the_place_of_the_first_at_once() {
     let mut rig = usual();
     assert_eq!(rig.arrive(SECOND), Output::Admit(SECOND));
     assert!(!rig.machine.reads(SECOND, stream(1)));
-    rig.on(SECOND, 0, OnStream::Opened);
-    rig.on(SECOND, 0, OnStream::Bytes(&[RESET]));
+    rig.on(SECOND, 0, StreamUpdate::Opened);
+    rig.on(SECOND, 0, StreamUpdate::Bytes(&[RESET]));
     assert_eq!(rig.closed(FIRST), [7]);
-    rig.on(SECOND, 0, OnStream::Fin);
+    rig.on(SECOND, 0, StreamUpdate::Fin);
     assert!(rig.put_out.contains(&Output::Fin(SECOND, stream(0))));
     for n in 1..=3 {
-        rig.on(SECOND, n, OnStream::Bytes(&[u8::try_from(n).unwrap()]));
+        rig.on(SECOND, n, StreamUpdate::Bytes(&[u8::try_from(n).unwrap()]));
     }
-    rig.on(SECOND, 1, OnStream::Bytes(&1_u32.to_le_bytes()));
+    rig.on(SECOND, 1, StreamUpdate::Bytes(&1_u32.to_le_bytes()));
     assert_eq!(rig.words(SECOND, 1), [1]);
     rig.wait(seconds(6.0));
     assert!(rig.closed(SECOND).is_empty());
 }
 
 #[rstest]
-#[case(OnStream::Bytes(&[1]))]
-#[case(OnStream::Fin)]
-#[case(OnStream::Reset(0))]
-fn a_second_connection_that_does_not_reset_is_closed_with_6(#[case] what: OnStream<'static>) {
+#[case(StreamUpdate::Bytes(&[1]))]
+#[case(StreamUpdate::Fin)]
+#[case(StreamUpdate::Reset(0))]
+fn a_second_connection_that_does_not_reset_is_closed_with_6(#[case] what: StreamUpdate<'static>) {
     let mut rig = usual();
     rig.arrive(SECOND);
     rig.on(SECOND, 0, what);
@@ -374,8 +380,8 @@ fn a_third_connection_is_refused_while_a_second_one_is_looked_at() {
 fn failures_on_several_streams_close_once() {
     let mut rig = usual();
     rig.bytes(0, &[0; 4]);
-    rig.on(FIRST, 1, OnStream::Reset(3));
-    rig.on(FIRST, 2, OnStream::Fin);
+    rig.on(FIRST, 1, StreamUpdate::Reset(3));
+    rig.on(FIRST, 2, StreamUpdate::Fin);
     rig.wait(Duration::from_secs(400));
     assert_eq!(rig.closed(FIRST), [5]);
     let ended = |output: &&Output| matches!(output, Output::Ended { .. });
@@ -406,7 +412,7 @@ fn who_resets_need_not_wait_for_the_startup_delay() {
     rig.wait(seconds(1.0));
     assert_eq!(rig.closed(FIRST), [6]);
     assert_eq!(rig.arrive(SECOND), Output::Admit(SECOND));
-    rig.on(SECOND, 0, OnStream::Bytes(&[RESET]));
+    rig.on(SECOND, 0, StreamUpdate::Bytes(&[RESET]));
     rig.wait(seconds(2.0));
     assert!(rig.closed(SECOND).is_empty());
 }
