@@ -40,7 +40,6 @@ pub(crate) struct Quic {
     paths: BTreeMap<ConnectionNumber, PathAddresses>,
     /// The number of the next connection that comes in.
     next_incoming: u64,
-    /// Number of sockets.
     sockets: usize,
     is_tester: bool,
     receive_timeout: Option<ReceiveTimeout>,
@@ -50,7 +49,6 @@ pub(crate) struct Quic {
     pub(crate) effects: VecDeque<Effect>,
 }
 
-/// The state of a connection.
 #[derive(Debug)]
 enum ConnectionState {
     /// An incoming connection that the machine has not admitted yet.

@@ -124,7 +124,6 @@ impl<A: Address> Endpoint<A> {
         })
     }
 
-    /// Makes the machine.
     pub(crate) fn machine(
         &self,
         settings: &ReferenceSettings,

@@ -16,12 +16,10 @@ pub(crate) enum Exit {
     Usage = 2,
     /// The harness failed, or something could not be judged.
     Harness = 3,
-    /// Interrupted.
     Interrupted = 130,
 }
 
 impl Exit {
-    /// All of them.
     pub(crate) const ALL: [Self; 5] = [
         Self::Success,
         Self::Fail,
@@ -60,7 +58,6 @@ pub(crate) fn help() -> String {
 /// Why a command did not do what was asked: a human-readable sentence, and the exit code.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    /// The exit code.
     pub(crate) exit: Exit,
     /// What is wrong and what would be right; empty if there is nothing to say.
     pub(crate) message: String,
@@ -75,7 +72,6 @@ pub(crate) fn usage(message: impl Into<String>) -> Failure {
     }
 }
 
-/// The harness failed.
 pub(crate) fn harness(message: impl Into<String>) -> Failure {
     let message = message.into();
     Failure {

@@ -75,7 +75,6 @@ impl Drop for Guard {
     }
 }
 
-/// This program.
 fn own_path() -> Result<String, Failure> {
     let path = std::env::current_exe()
         .map_err(|error| harness(format!("this program does not know its own path: {error}")))?;

@@ -10,7 +10,6 @@ use clap::{Arg, Command};
 
 /// How much may be done at the same time.
 pub(crate) const JOBS: RangeInclusive<u64> = 1..=1_024;
-/// Any number.
 pub(crate) const ANY: RangeInclusive<u64> = 0..=u64::MAX;
 /// Any number but 0.
 pub(crate) const AT_LEAST_1: RangeInclusive<u64> = 1..=u64::MAX;

@@ -38,7 +38,6 @@ pub(crate) struct Live<'a> {
     /// Turns true when the user wants an end.
     pub(crate) stop: watch::Receiver<bool>,
     pub(crate) seed: u64,
-    /// This program.
     pub(crate) shakedown: String,
     /// A folder for captures that are discarded.
     pub(crate) captures: &'a Path,

@@ -16,7 +16,6 @@ use shakedown_engine::iut::ProjectWaivers;
 use crate::exit::{Failure, usage};
 use crate::vectors::wrong_file;
 
-/// The file.
 const FILE: &str = ProjectWaivers::FILE;
 /// Most bytes of it.
 const MOST_BYTES: usize = 1 << 20;

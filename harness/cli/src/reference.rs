@@ -95,7 +95,6 @@ pub(crate) async fn resolve(text: &str, port: u16) -> Result<SocketAddr, Failure
         .ok_or_else(|| problem("the name has no address"))
 }
 
-/// The protocol with this id.
 pub(crate) fn known_protocol(id: &str) -> Result<&'static Protocol, Failure> {
     protocol(id).ok_or_else(|| {
         let known = PROTOCOLS.map(|protocol| protocol.id);

@@ -198,7 +198,6 @@ pub(crate) struct Selected {
     pub(crate) suite: String,
 }
 
-/// A role by its name.
 pub(crate) fn role(name: &str) -> Result<Role, String> {
     let mut sides = PROTOCOLS.iter().flat_map(|protocol| {
         let roles = Protocol::ROLES.into_iter();
@@ -240,7 +239,6 @@ fn missing_file(path: &str) -> Failure {
     usage(format!("there is no file {path:?}{hint}"))
 }
 
-/// What is wrong with a file.
 pub(crate) fn wrong_file(problems: &Problems) -> Failure {
     let count = match problems.list().len() {
         1 => "1 problem".to_owned(),

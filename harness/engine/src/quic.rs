@@ -71,7 +71,6 @@ impl Quic {
         }
     }
 
-    /// Further secrets.
     pub(crate) fn key_log(&mut self, key_log: &[u8], emit: ObservationSink<'_>) {
         let mut tell = show(&mut self.monitors, emit);
         self.decoder.add_secrets(key_log, &mut tell);

@@ -57,12 +57,10 @@ pub struct Finding {
     pub off: Option<MissedMoment>,
 }
 
-/// A moment that was missed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MissedMoment {
     /// From when on it could be missed, as the capture counts time.
     pub since: Duration,
-    /// Until when it was.
     pub until: Duration,
     /// By how much, besides all that is granted.
     pub by: Duration,

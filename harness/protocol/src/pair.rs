@@ -70,7 +70,6 @@ pub trait StreamObserver {
 pub struct Offer<'a> {
     /// Its mode; several with commas, as in `3way,start3`.
     pub mode: &'a str,
-    /// The options that are on.
     pub options: &'a [String],
     /// Whether another initiator is served already when it asks.
     pub is_second: bool,

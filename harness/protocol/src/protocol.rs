@@ -237,7 +237,6 @@ impl Protocol {
         }
     }
 
-    /// The requirement with this id.
     #[must_use]
     pub fn requirement(&self, id: &str) -> Option<&'static Requirement> {
         (self.requirements)()
@@ -333,7 +332,6 @@ impl std::fmt::Debug for Protocol {
     }
 }
 
-/// The protocol with this id.
 #[must_use]
 pub fn protocol(id: &str) -> Option<&'static Protocol> {
     PROTOCOLS.into_iter().find(|protocol| protocol.id == id)

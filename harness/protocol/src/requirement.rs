@@ -134,7 +134,6 @@ pub struct Requirement {
     pub why: String,
     /// Where it comes from: seed numbers, `F` seen in the field, `D` decided.
     pub source: String,
-    /// The specification's section.
     pub section: String,
     /// Requirements whose breach is the cause where both are broken in one conversation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

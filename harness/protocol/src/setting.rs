@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::ReferenceSettings;
 use crate::requirement::Role;
 
 /// An option of implementations, or a setting of the reference.
@@ -48,7 +49,7 @@ impl ProtocolOption {
 /// switch says nothing. A row is the name, what the help shows for its value, its default, what takes
 /// it, and the texts.
 macro_rules! settings {
-    ($told:ty, $place:ty = $everywhere:expr; $(
+    ($target:ty, $place:ty = $everywhere:expr; $(
         $name:ident $($value:literal)? $(= $default:literal)? $(in $given:expr)? => $set:expr, {
             $(means $summary:literal)? $(connect $connect:literal)? $(serve $serve:literal)?
             $(alias $alias:literal)?
@@ -63,9 +64,7 @@ macro_rules! settings {
             help: [settings!(@option $($connect)?), settings!(@option $($serve)?)],
         }),+];
 
-        type Row = (&'static str, $place, fn(&mut $told, &str) -> Result<(), String>);
-
-        pub(super) const ROWS: &[Row] =
+        pub(super) const ROWS: &[$crate::setting::Row<$target, $place>] =
             &[$((stringify!($name), settings!(@or $everywhere $(, $given)?), $set)),+];
     };
 
@@ -75,6 +74,33 @@ macro_rules! settings {
     (@or $default:expr, $given:expr) => { $given };
 }
 pub(crate) use settings;
+
+/// A setting: its name, where it means something, and what takes its value.
+pub(crate) type Row<T, P> = (&'static str, P, fn(&mut T, &str) -> Result<(), String>);
+
+/// Sets all that `given` says.
+///
+/// # Errors
+/// A human-readable error that names the setting.
+pub(crate) fn set_all<T, P>(
+    rows: &[Row<T, P>],
+    given: &ReferenceSettings,
+    target: &mut T,
+) -> Result<(), String> {
+    let options = given.options.iter();
+    let options = options.map(|written| written.split_once('=').unwrap_or((written, "")));
+    let extra = given.extra.iter();
+    let extra = extra.map(|(name, value)| (name.as_str(), value.as_str()));
+    for (name, value) in options.chain(extra) {
+        let row = rows.iter().find(|(known, ..)| *known == name);
+        let set = row.map_or_else(
+            || Err("is no setting".to_owned()),
+            |(.., set)| set(target, value),
+        );
+        set.map_err(|problem| format!("{name} {value:?}: {problem}"))?;
+    }
+    Ok(())
+}
 
 /// The number in `value`.
 pub(crate) fn number<N>(value: &str, least: N, most: N) -> Result<N, String>

@@ -25,12 +25,10 @@ pub struct StreamDecoders {
 /// The stream id of a session, and the frame in one of its datagrams.
 pub type SessionDatagram = (u64, Result<Described, DecodeError>);
 
-/// A frame on a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamFrame {
     /// Offset in the stream of the first byte after it, or of the decode error.
     pub end: u64,
-    /// The frame, or its decode error.
     pub frame: Result<Described, DecodeError>,
 }
 

@@ -59,7 +59,6 @@ pub enum Input<'a> {
     /// A peer wants to connect. Answered by [`Output::Admit`] or [`Output::Refuse`]: by a reference
     /// machine at once, by a test peer at any time; until then the connection waits.
     Incoming {
-        /// The number of the connection to be.
         connection: ConnectionNumber,
         /// Where it comes from.
         from: SocketAddr,

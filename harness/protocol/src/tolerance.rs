@@ -10,7 +10,6 @@ pub struct Tolerance {
 }
 
 impl Tolerance {
-    /// The default limit.
     pub const AT_MOST: Duration = Duration::from_secs(5);
 
     /// This share of every interval, and [`Self::AT_MOST`].

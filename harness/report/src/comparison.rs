@@ -43,7 +43,6 @@ pub struct Change {
     pub by: u64,
 }
 
-/// What kind of change it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ChangeKind {
@@ -226,7 +225,6 @@ impl Comparison {
         }
     }
 
-    /// As human-readable lines.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();

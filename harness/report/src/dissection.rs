@@ -26,7 +26,6 @@ pub enum DissectedItem<'a> {
 /// What a datagram is.
 #[derive(Debug, Clone)]
 pub enum Decoded {
-    /// A frame of a protocol.
     Frame(&'static Protocol, Described),
     Quic,
     /// It has the form of a frame and breaks its rules.

@@ -4,7 +4,6 @@ use shakedown_engine::event::Event;
 
 use crate::Record;
 
-/// The record of the events.
 pub(crate) fn record(events: Vec<Event>) -> Record {
     let mut record = Record::default();
     for event in &events {

@@ -220,7 +220,6 @@ impl Record {
         verdicts.filter(|verdict| !verdict.was_left_out()).count()
     }
 
-    /// The verdicts by id.
     #[must_use]
     pub fn by_id(&self) -> Vec<&VerdictEvent> {
         let mut verdicts: Vec<&VerdictEvent> = self.verdicts.values().collect();
@@ -239,7 +238,6 @@ impl Record {
         unjudged
     }
 
-    /// The findings of a scenario.
     pub fn findings_of<'a>(&'a self, scenario: &'a str) -> impl Iterator<Item = &'a FindingEvent> {
         self.findings
             .iter()

@@ -174,7 +174,6 @@ const fn is_end(event: &Event) -> bool {
     )
 }
 
-/// The version in an event.
 const fn version(event: &Event) -> Option<u32> {
     match event {
         Event::RunStarted { version, .. } => Some(*version),

@@ -32,7 +32,6 @@ pub(crate) struct StreamFrames {
     unread: BTreeSet<u64>,
 }
 
-/// The frames on one connection.
 #[derive(Debug)]
 struct ConnectionFrames {
     decoders: StreamDecoders,

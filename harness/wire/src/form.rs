@@ -103,7 +103,6 @@ pub struct Extension {
     pub name: &'static str,
     /// Its name as a field of a frame: `frame_rate`.
     pub key: &'static str,
-    /// What its value is.
     pub value: Kind,
     /// The families that know it: a value of another length is malformed. For all others it is an
     /// unknown type.

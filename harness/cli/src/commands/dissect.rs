@@ -169,7 +169,6 @@ impl Args {
         }
     }
 
-    /// A comment on a packet.
     fn comment(&self, packet: u64, comment: &str) -> String {
         let text = clean_line(comment);
         match self.format {
@@ -263,7 +262,6 @@ fn frame_text(decoded: DecodedFrame) -> (String, Map<String, Value>) {
     (format!("{by}: {carrier} {stream} {text}"), facts)
 }
 
-/// A frame with its fields.
 fn named(frame: &str, fields: &Map<String, Value>) -> String {
     format!("{frame} {}", fields_in_words(fields))
         .trim_end()

@@ -175,7 +175,6 @@ impl Args {
         }
     }
 
-    /// Replays conversations.
     fn replay(&self, iut: Iut, seed: u64, runtime: &Runtime) -> Result<Exit, Failure> {
         let mut conversations = Vec::new();
         for path in &self.replay {

@@ -48,14 +48,11 @@ pub(crate) struct Args {
     format: Format,
 }
 
-/// What is played.
 enum Candidate<'s> {
     Twin(TwinInRole),
-    /// The reference, in one scenario.
     Reference(&'static Protocol, &'s Scenario),
 }
 
-/// How it went.
 struct PlayedLine {
     is_right: bool,
     text: String,

@@ -7,7 +7,6 @@ use super::{Conversation, Mutator};
 #[derive(Debug, Default)]
 pub struct Corpus {
     groups: BTreeMap<String, Vec<Arc<Conversation>>>,
-    /// Observed features.
     behaviours: BTreeSet<u64>,
     names: BTreeSet<String>,
 }
@@ -36,7 +35,6 @@ impl Corpus {
         self.behaviours.len()
     }
 
-    /// Number of conversations.
     #[must_use]
     pub fn len(&self) -> usize {
         self.names.len()

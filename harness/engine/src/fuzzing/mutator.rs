@@ -14,7 +14,6 @@ const MAX_BYTES: usize = 128 * 1024;
 /// Longest inserted delay, in milliseconds.
 const MAX_DELAY: u32 = 5;
 
-/// Mutates conversations.
 #[derive(Debug)]
 pub struct Mutator {
     protocol: &'static Protocol,
@@ -416,7 +415,6 @@ fn names_of(value: &Value, members: &[&str]) -> Vec<String> {
     names
 }
 
-/// The name in this member of a step.
 fn name_in(step: &Value, member: &str) -> Option<String> {
     let mut own = step.as_object()?.values();
     own.find_map(|own| own.get(member)?.as_str().map(str::to_owned))

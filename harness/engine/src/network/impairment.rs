@@ -70,9 +70,7 @@ pub struct Impairment {
 /// How long datagrams take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Delay {
-    /// The shortest time.
     pub least: Duration,
-    /// The longest time.
     pub most: Duration,
 }
 
@@ -80,7 +78,6 @@ pub struct Delay {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "file_form::FaultForm", into = "file_form::FaultForm")]
 pub struct Fault {
-    /// The frame's name.
     pub frame: String,
     /// Which of its kind, from 1, as they are sent, over all sessions. A datagram that does not
     /// decode is of no kind.
@@ -94,9 +91,7 @@ pub struct Fault {
 /// What happens to a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FaultKind {
-    /// It never arrives.
     Drop,
-    /// It arrives twice.
     Duplicate,
     /// It arrives so much later.
     Delay(Duration),

@@ -15,7 +15,6 @@ use crate::scenario::{Binding, NOW, Scenario, computed};
 pub(crate) struct Bindings {
     /// What the implementation's description gives, and the time of day.
     given: IndexMap<String, Value>,
-    /// The scenario's own.
     own: IndexMap<String, Value>,
 }
 
@@ -64,7 +63,6 @@ impl Bindings {
         self.given.insert(NOW.to_owned(), at.as_secs().into());
     }
 
-    /// The scenario's own.
     pub(crate) fn all(&self) -> &IndexMap<String, Value> {
         &self.own
     }

@@ -164,7 +164,6 @@ impl Context {
         !self.ignore.is_empty()
     }
 
-    /// Where a field is in a datagram.
     pub(crate) fn locate(&self, frame: &str, name: &str, datagram: &[u8]) -> Option<FieldPlace> {
         let (offset, length) = self.vocabulary().locate(frame, name, datagram)?;
         let name = name.to_owned();

@@ -29,7 +29,6 @@ pub(crate) enum Stimulus {
 /// Where datagrams leave from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum From {
-    /// A socket that has a name.
     Named(SocketId),
     /// A new port for each.
     Fresh,

@@ -162,7 +162,6 @@ pub(super) fn unbound(scenario: &Value) -> BTreeSet<String> {
     used
 }
 
-/// Whether a value uses one of the names.
 pub(super) fn uses(value: &Value, names: &BTreeSet<String>) -> bool {
     let mut used = BTreeSet::new();
     used_names(Some(value), &mut used);

@@ -91,7 +91,6 @@ impl Settings {
         }
     }
 
-    /// What is streamed in a scenario.
     #[must_use]
     pub fn stream_of(&self, scenario: &Scenario) -> StreamParameters {
         scenario.iut.stream_for(self.stream)

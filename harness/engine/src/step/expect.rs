@@ -138,7 +138,6 @@ pub(super) struct Frame {
 pub(super) enum Check {
     /// All of it: these values are to be remembered.
     Match(Vec<(String, Value)>),
-    /// Another frame.
     OtherFrame,
     /// The frame, and something about it is wrong.
     Wrong(Box<Failure>),
@@ -155,7 +154,6 @@ impl Frame {
         })
     }
 
-    /// What an arrival is to it.
     pub(super) fn check(&self, judge: &Judge<'_>, arrival: &Arrival, decoded: &Decoded) -> Check {
         if decoded.frame != Some(self.expect.frame.as_str()) {
             return Check::OtherFrame;

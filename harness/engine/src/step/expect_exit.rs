@@ -99,7 +99,6 @@ impl Ending {
         format!("the process to end{how} within {}", self.window.length())
     }
 
-    /// The process ended.
     fn met(&self, judge: &Judge<'_>, at: Duration, code: Option<i32>) -> End {
         let (window, environment) = (&self.window, &judge.context.environment);
         let status = exit_status(code);

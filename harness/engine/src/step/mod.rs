@@ -261,11 +261,9 @@ pub(crate) trait Verb: Demands {
 
 /// How a step runs.
 pub(crate) enum Play<'a> {
-    /// Steps several times.
     Repeats(&'a Repeat),
     /// The first of some continuations that is possible.
     Chooses(&'a Either),
-    /// Time goes by.
     Sleeps(&'a Wait),
     /// The implementation is started again.
     Restarts(&'a RestartIut),
@@ -350,7 +348,6 @@ impl Play<'_> {
 pub(crate) struct Inner<'a> {
     /// What it means, where it is one of several to choose from.
     pub(crate) title: Option<&'a str>,
-    /// Where it stands.
     pub(crate) place: Pointer,
     pub(crate) steps: &'a [Step],
 }

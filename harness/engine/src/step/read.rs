@@ -129,7 +129,6 @@ impl StreamWait for Read {
 #[derive(Debug)]
 struct Reading {
     bind: IndexMap<String, usize>,
-    /// The stream's name.
     name: String,
     content: Content,
     /// How often all of it must come yet, this time included.
@@ -139,7 +138,6 @@ struct Reading {
     place: usize,
     /// Offset of the next byte in the stream; `None` before the first look.
     offset: Option<u64>,
-    /// Where it began.
     start: u64,
     bound: Vec<(String, Value)>,
 }

@@ -49,7 +49,6 @@ pub struct CaptureEvidence<'a> {
     pub path: Option<&'a str>,
     /// Time of its first packet.
     pub start: Duration,
-    /// The monitor's observations.
     pub observations: &'a [Observation],
     /// UDP payloads of packets that observations name, as far as they are at hand.
     pub payloads: &'a BTreeMap<u64, Vec<u8>>,

@@ -7,7 +7,6 @@ use super::capture::Packets;
 /// Why the driver stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
-    /// The script was played to its outcome.
     Played(ScriptOutcome),
     /// The run was interrupted.
     Interrupted,

@@ -3,7 +3,6 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use shakedown_engine::interop::{InteropSummary, PairEvent, Standing};
 
-/// How it all ends.
 #[derive(Debug)]
 pub(super) struct Ending {
     pub(super) pairs: Vec<PairEvent>,

@@ -71,7 +71,6 @@ impl Mark {
     }
 }
 
-/// What one run started.
 #[must_use]
 pub fn started_by(run: RunId) -> Vec<MarkedProcess> {
     marked(|mark| mark.run == run)

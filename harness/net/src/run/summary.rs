@@ -364,7 +364,6 @@ mod tests {
         );
     }
 
-    /// A scenario about a requirement.
     fn about(requirement: &str) -> Scenario {
         let file = serde_json::json!({
             "id": "slow", "title": "x", "requirements": [requirement],

@@ -16,7 +16,6 @@ shakedown_wire::codes! {
 /// Most bytes of the reason.
 const MAX_REASON: usize = 1_024;
 
-/// How a session was closed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SessionClose {
     pub code: u32,

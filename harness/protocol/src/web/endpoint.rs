@@ -79,7 +79,6 @@ pub enum WebEvent {
         stream: StreamId,
         what: SessionStream,
     },
-    /// A datagram of a session.
     Datagram { session: StreamId, bytes: Vec<u8> },
     /// The peer violated HTTP/3; the connection is closed with this code.
     Failed { code: WebCode, why: String },
@@ -88,7 +87,6 @@ pub enum WebEvent {
 /// Why a request failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// The answer's status.
     Status(u16),
     /// The server's settings offer no sessions.
     NotOffered,

@@ -17,7 +17,6 @@ pub struct StreamReader {
     state: State,
     /// What came of an item that is not whole.
     pending: Vec<u8>,
-    /// Bytes before it.
     offset: usize,
 }
 

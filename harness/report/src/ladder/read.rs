@@ -73,7 +73,6 @@ impl Ladder {
     }
 }
 
-/// A finding in a sentence.
 fn sentence(finding: &FindingEvent) -> String {
     let step = finding.step.as_ref();
     let step = step.map_or(String::new(), |step| format!(", step {step}"));

@@ -203,7 +203,6 @@ impl FuzzOutput {
     }
 }
 
-/// The status line.
 fn status(counts: &FuzzCounts) -> String {
     format!(
         "{:.0} s, {}, {:.0} a second, {:.0} datagrams a second, {}, {} kept, {}, {}, {}",

@@ -103,7 +103,6 @@ impl Args {
     }
 }
 
-/// Waits for Ctrl-C.
 async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_err() {
         pending().await

@@ -71,9 +71,7 @@ impl Default for Bounds {
 #[derive(Debug, Clone)]
 pub struct Setup {
     pub protocol: &'static Protocol,
-    /// The initiator's settings.
     pub initiator: Side,
-    /// The responder's settings.
     pub responder: Side,
     pub stream: StreamParameters,
     /// What the network may do.

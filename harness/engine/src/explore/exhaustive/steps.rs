@@ -32,7 +32,6 @@ pub(super) struct Peer {
     pub(super) digest: u64,
     pub(super) deadline: Option<Duration>,
     pub(super) is_finished: bool,
-    /// Sessions that it has.
     pub(super) sessions: u64,
 }
 

@@ -17,7 +17,6 @@ impl Clock {
         Self { rate }
     }
 
-    /// What it shows at a time.
     pub(super) fn shows(self, time: Duration) -> Duration {
         nanoseconds(time.as_nanos() * self.rate / MILLION)
     }

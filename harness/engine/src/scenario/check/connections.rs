@@ -77,7 +77,6 @@ impl Names {
         self.connections.insert(name.to_owned(), connection);
     }
 
-    /// The connection of a session.
     pub(crate) fn connection_of(&self, session: &str) -> Option<String> {
         let session = self.streams.get(session)?;
         Some(session.connection.clone())

@@ -331,7 +331,6 @@ pub(super) fn samples(scenario: &Scenario, protocol: &Protocol) -> IndexMap<Stri
     samples
 }
 
-/// The default value of a field.
 fn default_of(protocol: &Protocol, frame: &str, field: &str) -> Option<Value> {
     let datagram = protocol.vocabulary.encode(frame, &Map::new()).ok()?;
     let described = protocol.vocabulary.decode(&datagram).ok()??;

@@ -12,7 +12,6 @@ pub(crate) struct Moment {
     pub(crate) packet: Option<u64>,
 }
 
-/// How a connection ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ConnectionEnd {
     Application {

@@ -8,7 +8,7 @@ use super::settings::{
 };
 use super::token::Secret;
 use crate::ReferenceSettings;
-use crate::setting::{ProtocolOption, keep, number, settings, span};
+use crate::setting::{ProtocolOption, keep, number, set_all, settings, span};
 
 /// What is told to either side.
 #[derive(Debug, Default)]
@@ -103,22 +103,7 @@ impl Given {
         if let Some(peer) = settings.peer {
             given.client.authority = peer.to_string();
         }
-        let options = settings
-            .options
-            .iter()
-            .map(|written| written.split_once('=').unwrap_or((written, "")));
-        let extra = settings
-            .extra
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()));
-        for (name, value) in options.chain(extra) {
-            let row = ROWS.iter().find(|(known, ..)| *known == name);
-            let set = row.map_or_else(
-                || Err("is no setting".to_owned()),
-                |(.., set)| set(&mut given, value),
-            );
-            set.map_err(|problem| format!("{name} {value:?}: {problem}"))?;
-        }
+        set_all(ROWS, settings, &mut given)?;
         Ok(given)
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Deviations, ServerSettings, Workload};
 use crate::ReferenceSettings;
-use crate::setting::{ProtocolOption, keep, number, settings, span};
+use crate::setting::{ProtocolOption, keep, number, set_all, settings, span};
 
 /// Settings of either side.
 #[derive(Debug, Default)]
@@ -81,22 +81,7 @@ impl Given {
         given.server.profile = profile;
         given.server.resets = false;
         given.workload.client.profile = profile;
-        let options = settings
-            .options
-            .iter()
-            .map(|written| written.split_once('=').unwrap_or((written, "")));
-        let extra = settings
-            .extra
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()));
-        for (name, value) in options.chain(extra) {
-            let row = ROWS.iter().find(|(known, ..)| *known == name);
-            let set = row.map_or_else(
-                || Err("is no setting".to_owned()),
-                |(.., set)| set(&mut given, value),
-            );
-            set.map_err(|problem| format!("{name} {value:?}: {problem}"))?;
-        }
+        set_all(ROWS, settings, &mut given)?;
         Ok(given)
     }
 }
