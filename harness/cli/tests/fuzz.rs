@@ -420,3 +420,21 @@ fn a_run_in_which_nothing_was_sent_is_no_success() {
     let run = workspace.fuzz(&iut, &["--time", "0s"]);
     assert_eq!(run.exit, Some(2), "{:?}", run.events);
 }
+
+#[test]
+fn a_server_that_never_answers_is_an_error() {
+    let workspace = Workspace::new();
+    let iut = workspace.write(
+        "iut.toml",
+        "name = \"x\"\nprotocol = \"mediastream\"\nrole = \"responder\"\nmodes = [\"3way\"]\n\
+         [start]\ncommand = [\"sh\", \"-c\", \"echo listening && exec sleep 60\", \"{address}\"]\n\
+         ready = { line = \"listening\" }\n[reach]\naddress = \"127.0.0.1:{port}\"\n\
+         [stream]\nbits_per_second = 400000\nframes_per_second = 50\nseconds = 2\n",
+    );
+    let scenario = workspace.write("a-syn-is-answered.json", SCENARIO);
+    let run = workspace.fuzz(&iut, &["--time", "3s", &scenario]);
+    assert_eq!(run.exit, Some(3), "{:?}", run.events);
+    assert_eq!(run.findings().len(), 0);
+    let message = run.end()["message"].as_str().unwrap_or_default();
+    assert!(message.contains("does not answer"), "{message}");
+}

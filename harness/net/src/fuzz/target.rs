@@ -375,6 +375,26 @@ impl<'a> Target<'a> {
         }
     }
 
+    /// Checks that a server answers a conforming peer, and stops it.
+    ///
+    /// # Errors
+    /// A message for the user, if it is silent.
+    pub(super) fn must_answer(mut self) -> Result<(), String> {
+        let Some(instance) = self.instance.clone() else {
+            return Ok(());
+        };
+        let silent = self.handshake(&instance, CONFIRMED_HANG_TIMEOUT);
+        let ended = self.process().and_then(Process::ended).is_some();
+        let counts = !ended && !self.setup.is_stopped();
+        self.stop();
+        match silent.filter(|_| counts) {
+            Some(tried) => Err(format!(
+                "nothing was fuzzed: the implementation does not answer a conforming peer: {tried}"
+            )),
+            None => Ok(()),
+        }
+    }
+
     /// Checks liveness, if there were conversations since the last check.
     pub(super) fn check_liveness(&mut self, hang_timeout: Duration) -> Option<Fault> {
         let instance = self.instance.clone().filter(|_| self.unchecked > 0)?;

@@ -72,19 +72,25 @@ impl<'a> Worker<'a> {
     /// Fuzzes until the run is over.
     ///
     /// # Errors
-    /// A message for the user, if the implementation cannot be started or reached.
+    /// A message for the user, if the implementation cannot be started or does not answer.
     pub(super) fn run(mut self) -> Result<(), String> {
         if self.shared.pin {
             pin(self.number).map_err(|error| format!("the worker cannot be pinned: {error}"))?;
         }
-        let mut failed = 0;
+        let (mut failed, mut answers) = (0, false);
         while !self.shared.is_over() {
             let Some((group, first)) = self.choose_group() else {
                 return Ok(());
             };
             let needs = first.scenario().asked_of(&self.shared.setup.iut).iut;
             let target = match Target::start(&self.shared.setup, &needs) {
-                Ok(target) => target,
+                Ok(target) if answers => target,
+                // A server may be made for one peer, so this process is not used any further.
+                Ok(target) => {
+                    target.must_answer()?;
+                    answers = true;
+                    continue;
+                }
                 Err(_) if failed < MAX_FAILED_STARTS => {
                     failed += 1;
                     continue;
