@@ -345,16 +345,16 @@ impl Execution {
             failure.step.clone_from(&op.path);
         }
         if let Some((at, code)) = self.exited {
-            // Who was gone before the question was put broke no rule of answering it.
-            if at < self.mark
-                && let Some(about) = &self.about
-            {
-                failure.requirement.clone_from(about);
-            }
             let status = exit_status(code);
             let before = human_time(failure.time.saturating_sub(at));
             if at <= failure.time && !failure.got.contains(&status) {
                 failure.got += &format!(" (the process had ended {before} before: {status})");
+                // Who was gone before the question was put broke no rule of answering it.
+                if at < self.mark
+                    && let Some(about) = &self.about
+                {
+                    failure.requirement.clone_from(about);
+                }
             }
         }
         let text = format!("expected {}, got {}", failure.expected, failure.got);

@@ -133,7 +133,9 @@ impl Flow {
         if let Some(mut attempt) = session.attempt.take() {
             if is_known && (!is_silent || is_held) {
                 let is_other_wish = attempt.wishes_another(&session.handshake);
-                if !is_other_wish {
+                // A half-open session may give its own answer to another wish.
+                let is_half_open = session.handshake.is_early() && attempt.answered.is_none();
+                if !is_other_wish || is_half_open {
                     session.handshake.was_asked_by(&attempt);
                 }
                 let may_be_new = !is_other_wish && session.handshake.may_be_dropped(&scope);

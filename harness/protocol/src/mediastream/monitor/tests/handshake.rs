@@ -17,6 +17,20 @@ fn an_answer_to_a_copy_of_the_syn_changes_no_timer_of_the_syn_ack() {
 }
 
 #[test]
+fn another_wish_of_a_half_open_tuple_may_get_the_answer_to_the_first() {
+    let talk = Talk::new().syn("a").after(1.0).syn_ack("one");
+    let repeated = talk.after(500.0).syn_ack("one");
+    let early = repeated.clone().after(20.0).syn_ack("one").after(1.0);
+    let asked = repeated.after(20.0).syn("b").after(0.5).syn_ack("one");
+    for (talk, is_broken) in [(asked, false), (early, true)] {
+        let talk = talk.ack("one").name("one").after(1.0).frames(1..=9);
+        let heard = judge(&talk, &supervised("3way"));
+        let found = heard.findings.contains(&"MS-H-18");
+        assert_eq!(found, is_broken, "{:#?}", heard.all);
+    }
+}
+
+#[test]
 fn a_syn_ack_is_repeated_by_a_timer_that_runs_from_the_syn_or_from_itself() {
     let repeated = |answered: f64, again: f64| {
         let talk = Talk::new().from("192.0.2.1:50000").syn("a");

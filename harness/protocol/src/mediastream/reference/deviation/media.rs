@@ -53,6 +53,8 @@ macro_rules! with_media {
             => Taken(NAME, |it| it.lose_if(it.known.session && !it.known.pending)),
         AnyCaseSame = "MS-D-09/case" Initiator: "an id in other letters is the same id"
             => Taken(NAME, |it| it.edit_id_bytes(|byte| byte.to_ascii_lowercase())),
+        BeginningsSame = "MS-D-09/first" Initiator: "ids are compared by their first eight bytes"
+            => Taken(NAME, |it| if let Some(id) = it.id() { it.set_id(short(&id)) }),
         SpacesSame = "MS-D-09/spaces" Initiator: "an id with a space at its end is the one without it"
             => Taken(NAME, |it| it.trim_id()),
         LossySame = "MS-D-09/utf-8" Initiator: "bytes of an id that are no UTF-8 are all the same"

@@ -54,6 +54,8 @@ macro_rules! with_start3 {
         NoncesByHalvesSum = "MS-S-06/halves-sum" Responder: "of the halves of each nonce the sum is compared"
             => Taken(CONFIRM, |it| it.take_nonces_if(|its, own| halves_sum(its.nonce) == halves_sum(own.nonce)
                 && halves_sum(its.sender_nonce) == halves_sum(own.sender_nonce))),
+        NonceOf63Bits = "MS-S-06/sign" Responder: "a Nonce is compared without its highest bit"
+            => Taken(CONFIRM, |it| it.take_nonces_if(|its, own| its.sender_nonce == own.sender_nonce && its.nonce << 1 == own.nonce << 1)),
         NonceAsFloat = "MS-S-06/float" Responder: "a Nonce above 2^53 is compared without its lowest bits"
             => Taken(CONFIRM, |it| it.take_nonces_if(|its, own| its.sender_nonce == own.sender_nonce
                 && own.nonce >> 53 != 0 && its.nonce >> 8 == own.nonce >> 8)),
@@ -203,6 +205,8 @@ macro_rules! with_start3 {
             => Taken(CONFIRM, |it| it.lose_if(it.known.pending && it.known.sends > 1)),
         AnyStreamCompletes = "MS-S-19": "a START_CONFIRM for another StreamId completes the handshake"
             => Taken(CONFIRM, |it| it.take_as(|_, own| own)),
+        StreamByHalves = "MS-S-19/halves": "of the halves of a StreamId the exclusive or is compared"
+            => Taken(CONFIRM, |it| it.take_as(|its, own| if halves_xor(its.stream_id) == halves_xor(own.stream_id) { own } else { its })),
         StreamOfSevenBytes = "MS-S-19/byte": "the StreamId of a START_CONFIRM is compared without its highest byte"
             => Taken(CONFIRM, |it| it.take_as(|its, own| if (its.stream_id ^ own.stream_id) << 8 == 0 { own } else { its })),
         AnyStreamCloses = "MS-S-19/closes": "a START_CONFIRM for another StreamId closes the session"
