@@ -303,7 +303,7 @@ impl Report<'_> {
             .filter(|cause| !cause.requirement.is_empty());
         told.extend(findings.map(|cause| Event::Finding(self.finding(cause))));
         if let Some(why) = &ended {
-            told.push(Event::Finding(self.death(why)));
+            told.push(Event::Finding(self.unexpected_end(why)));
         }
         told.push(Event::LoadFinished(summary));
         told.push(Event::Verdict(VerdictEvent {
@@ -379,7 +379,7 @@ impl Report<'_> {
         }
     }
 
-    fn death(&self, why: &str) -> FindingEvent {
+    fn unexpected_end(&self, why: &str) -> FindingEvent {
         let cause = LoadCause {
             requirement: self.protocol.survival.to_owned(),
             step: String::new(),

@@ -57,16 +57,24 @@ pub enum WebEvent {
         body: Vec<u8>,
     },
     /// Client: a request failed.
-    NoResponse { stream: StreamId, why: Refusal },
+    NoResponse {
+        stream: StreamId,
+        why: Refusal,
+    },
     /// Server: a client requests a session.
     SessionRequested {
         session: StreamId,
         fields: Vec<Field>,
     },
     /// Client: the session is established.
-    SessionOpened { session: StreamId },
+    SessionOpened {
+        session: StreamId,
+    },
     /// Client: the session request failed.
-    SessionRefused { session: StreamId, why: Refusal },
+    SessionRefused {
+        session: StreamId,
+        why: Refusal,
+    },
     /// The peer closed a session: with a capsule, or with FIN alone, which is code 0; `None` if it reset the
     /// CONNECT stream.
     SessionClosed {
@@ -79,9 +87,15 @@ pub enum WebEvent {
         stream: StreamId,
         what: SessionStream,
     },
-    Datagram { session: StreamId, bytes: Vec<u8> },
+    Datagram {
+        session: StreamId,
+        bytes: Vec<u8>,
+    },
     /// The peer violated HTTP/3; the connection is closed with this code.
-    Failed { code: WebCode, why: String },
+    Failed {
+        code: WebCode,
+        why: String,
+    },
 }
 
 /// Why a request failed.
