@@ -68,6 +68,8 @@ impl Expectation for ExpectStreamEnd {
         let ended = stream.end.map(|(moment, end)| match end {
             StreamEnd::Fin => (moment, None, "ended (FIN)"),
             StreamEnd::Reset(code) => (moment, Some(code), "broken off (RESET_STREAM)"),
+            // Whether FIN came before, the monitor judges.
+            StreamEnd::OfSession => (moment, None, "ended with its session"),
         });
         let ends = [stopped, ended].into_iter().flatten();
         let met = match self.anyhow {

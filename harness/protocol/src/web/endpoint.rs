@@ -80,6 +80,8 @@ pub enum WebEvent {
     SessionClosed {
         session: StreamId,
         close: Option<SessionClose>,
+        /// Its streams on which the other side may still have sent: they are over with it.
+        streams: Vec<StreamId>,
     },
     /// An event on a stream of a session.
     Stream {
@@ -397,17 +399,22 @@ impl Web {
         }
     }
 
-    /// A session is over: its streams are, and nothing of its own stream is wanted any more.
-    pub(super) fn release_streams(&mut self, session: StreamId) {
+    /// A session is over: its streams are, and nothing of its own stream is wanted any more. Returns those that
+    /// the other side had not ended.
+    pub(super) fn release_streams(&mut self, session: StreamId) -> Vec<StreamId> {
         let is_of = |stream: &Stream| matches!(stream.kind, Kind::OfSession { session: of, .. } if of == session);
         let streams = self.streams.iter().filter(|(_, stream)| is_of(stream));
-        let streams: Vec<_> = streams.map(|(id, _)| *id).collect();
-        for stream in streams {
-            self.abort(stream, WebCode::SessionGone);
+        let streams: Vec<_> = streams
+            .map(|(id, stream)| (*id, stream.reader.is_some()))
+            .collect();
+        for (stream, _) in &streams {
+            self.abort(*stream, WebCode::SessionGone);
         }
         if let Some(stream) = self.streams.get_mut(&session) {
             stream.kind = Kind::Ignored;
         }
+        let open = streams.into_iter().filter(|(_, receives)| *receives);
+        open.map(|(id, _)| id).collect()
     }
 
     /// Neither side of a stream is wanted any more.

@@ -319,10 +319,13 @@ impl Web {
     /// The other side ended a session.
     fn session_closed(&mut self, session: StreamId, close: Option<SessionClose>) {
         if self.sessions.remove(&session).is_some() {
-            self.events
-                .push_back(WebEvent::SessionClosed { session, close });
             self.finish(session);
-            self.release_streams(session);
+            let streams = self.release_streams(session);
+            self.events.push_back(WebEvent::SessionClosed {
+                session,
+                close,
+                streams,
+            });
         }
     }
 
@@ -445,10 +448,12 @@ impl Web {
                     .push_back(WebEvent::SessionRefused { session, why });
             }
             Some(Kind::Session(_)) if self.sessions.remove(&id).is_some() => {
-                let (session, close) = (id, None);
-                self.events
-                    .push_back(WebEvent::SessionClosed { session, close });
-                self.release_streams(id);
+                let streams = self.release_streams(id);
+                self.events.push_back(WebEvent::SessionClosed {
+                    session: id,
+                    close: None,
+                    streams,
+                });
             }
             Some(Kind::Message(_)) if self.is_client => {
                 let (stream, why) = (id, Refusal::Malformed(why));

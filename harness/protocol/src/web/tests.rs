@@ -261,7 +261,12 @@ fn the_end_of_a_session_says_why_and_ends_its_streams() {
     let reset = of(session, stream, SessionStream::Reset(None));
     let stopped = of(session, stream, SessionStream::Stopped(None));
     let close = Some(close);
-    let closed = WebEvent::SessionClosed { session, close };
+    let streams = vec![stream];
+    let closed = WebEvent::SessionClosed {
+        session,
+        close,
+        streams,
+    };
     assert_eq!(theirs, []);
     assert!(mine.contains(&closed), "{mine:?}");
     assert!(
@@ -282,7 +287,14 @@ fn a_session_that_ends_by_fin_alone_has_code_0_and_one_that_is_reset_has_none() 
         let (mut pair, session) = Pair::with_session();
         pair.server.on_stream(session, what);
         let (_, theirs) = pair.events();
-        assert_eq!(theirs, [WebEvent::SessionClosed { session, close }]);
+        assert_eq!(
+            theirs,
+            [WebEvent::SessionClosed {
+                session,
+                close,
+                streams: Vec::new()
+            }]
+        );
     }
 }
 

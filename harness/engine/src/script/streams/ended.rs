@@ -35,6 +35,8 @@ pub(crate) enum ConnectionEnd {
 pub(crate) enum StreamEnd {
     Fin,
     Reset(u64),
+    /// By ending its session. What came on the stream in the same packet is not known.
+    OfSession,
 }
 
 impl StreamEnd {
@@ -43,6 +45,7 @@ impl StreamEnd {
         match self {
             Self::Fin => "ended (FIN)".to_owned(),
             Self::Reset(code) => format!("broken off with code {code} (RESET_STREAM)"),
+            Self::OfSession => "ended with its session".to_owned(),
         }
     }
 }

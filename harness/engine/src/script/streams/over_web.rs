@@ -6,7 +6,7 @@ use shakedown_protocol::streams::{ConnectionNumber, Output, StreamId, StreamUpda
 use shakedown_protocol::web::{SessionStream, Web, WebEvent};
 
 use super::connections::Connections;
-use super::ended::ConnectionEnd;
+use super::ended::{ConnectionEnd, StreamEnd};
 use super::web::{Answer, Asked, HttpUse, NO_SESSION_CODE, WebState};
 
 /// Datagrams of a connection that wait to be looked at; of further ones the oldest are dropped.
@@ -236,8 +236,18 @@ impl Connections {
                     .answers
                     .insert(session, (moment, Answer::Refused(why)));
             }
-            WebEvent::SessionClosed { session, close } => {
+            WebEvent::SessionClosed {
+                session,
+                close,
+                streams,
+            } => {
                 on_web.closed.insert(session, (moment, close));
+                let connection = self.by_number.get_mut(&number);
+                for (id, stream) in connection.into_iter().flat_map(|one| &mut one.streams) {
+                    if streams.contains(id) {
+                        stream.end.get_or_insert((moment, StreamEnd::OfSession));
+                    }
+                }
             }
             WebEvent::Datagram { session, bytes } => {
                 if on_web.datagrams.len() >= MOST_DATAGRAMS {

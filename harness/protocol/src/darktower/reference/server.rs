@@ -120,7 +120,7 @@ impl Server {
                 WebEvent::SessionRequested { session, fields } => {
                     self.requested(at, key(session), &fields);
                 }
-                WebEvent::SessionClosed { session, close } => {
+                WebEvent::SessionClosed { session, close, .. } => {
                     // Who closes says so; who breaks the stream off does not.
                     let how = match close {
                         Some(_) => SessionEnd::Clean,

@@ -390,7 +390,11 @@ impl Controller {
         let others = self.sessions.iter().filter(|(key, signaling)| {
             **key != of && signaling.member.as_ref().is_some_and(is_told)
         });
-        for key in others.map(|(key, _)| *key).collect::<Vec<_>>() {
+        let mut others: Vec<_> = others.map(|(key, _)| *key).collect();
+        if self.settings.without.tells_first_alone(to_all) {
+            others.truncate(1);
+        }
+        for key in others {
             self.send(key, news, context);
         }
     }

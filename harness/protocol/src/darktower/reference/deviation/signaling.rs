@@ -49,6 +49,17 @@ impl Deviations {
         (messages, read.or_else(|wrong| self.passed_over(wrong)))
     }
 
+    /// Whether only the first of the others is told what a twin that lacks `to_all` tells all.
+    pub(in super::super) fn tells_first_alone(self, to_all: Deviation) -> bool {
+        let first_alone = match to_all {
+            Deviation::JoinToldToAll => Deviation::JoinToldToFirst,
+            Deviation::StreamToldToAll => Deviation::StreamToldToFirst,
+            Deviation::LeavingToldToAll => Deviation::LeavingToldToFirst,
+            _ => return false,
+        };
+        self.has(first_alone)
+    }
+
     /// What comes on the stream of a session; a frame that HTTP/3 has not, in the place of an unknown capsule.
     pub(in super::super) fn on_session(self, what: StreamUpdate<'_>) -> StreamUpdate<'_> {
         let close = [0x68, 0x43];
