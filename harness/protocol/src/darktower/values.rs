@@ -13,7 +13,7 @@ pub(super) const VALUES: [GivenValue; 11] = [
         name: "meeting",
         summary: "the id of a meeting with room for many",
         reference: r#""6d656574-0000-4000-8000-000000000001""#,
-        refused_by: &[],
+        refused_by: &["NOT_FOUND"],
     },
     GivenValue {
         name: "small_meeting",
