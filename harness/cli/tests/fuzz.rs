@@ -66,9 +66,12 @@ impl Workspace {
     fn describe(&self, role: &str, arguments: &[&str]) -> String {
         let misbehave =
             env!("CARGO_BIN_EXE_shakedown").replace("debug/shakedown", "debug/examples/misbehave");
-        let words: Vec<_> = std::iter::once(misbehave.as_str())
-            .chain(arguments.iter().copied())
-            .collect();
+        let words = std::iter::once(misbehave.as_str()).chain(arguments.iter().copied());
+        self.describe_command(role, &words.collect::<Vec<_>>())
+    }
+
+    /// A description of this command; a server prints `listening`.
+    fn describe_command(&self, role: &str, words: &[&str]) -> String {
         let more = match role {
             "responder" => {
                 "ready = { line = \"listening\" }\n[reach]\naddress = \"127.0.0.1:{port}\"\n"
@@ -409,12 +412,7 @@ fn a_description_without_start_is_refused() {
 #[test]
 fn a_run_in_which_nothing_was_sent_is_no_success() {
     let workspace = Workspace::new();
-    let iut = workspace.write(
-        "iut.toml",
-        "name = \"x\"\nprotocol = \"mediastream\"\nrole = \"initiator\"\nmodes = [\"3way\"]\n\
-         [start]\ncommand = [\"sh\", \"-c\", \"exit 1\", \"{peer}\"]\n\
-         [stream]\nbits_per_second = 400000\nframes_per_second = 50\nseconds = 2\n",
-    );
+    let iut = workspace.describe_command("initiator", &["sh", "-c", "exit 1", "{peer}"]);
     let run = workspace.fuzz(&iut, &["--inputs", "3"]);
     assert_eq!(run.exit, Some(2), "{:?}", run.events);
     let run = workspace.fuzz(&iut, &["--time", "0s"]);
@@ -424,13 +422,8 @@ fn a_run_in_which_nothing_was_sent_is_no_success() {
 #[test]
 fn a_server_that_never_answers_is_an_error() {
     let workspace = Workspace::new();
-    let iut = workspace.write(
-        "iut.toml",
-        "name = \"x\"\nprotocol = \"mediastream\"\nrole = \"responder\"\nmodes = [\"3way\"]\n\
-         [start]\ncommand = [\"sh\", \"-c\", \"echo listening && exec sleep 60\", \"{address}\"]\n\
-         ready = { line = \"listening\" }\n[reach]\naddress = \"127.0.0.1:{port}\"\n\
-         [stream]\nbits_per_second = 400000\nframes_per_second = 50\nseconds = 2\n",
-    );
+    let mute = ["sh", "-c", "echo listening && exec sleep 60", "{address}"];
+    let iut = workspace.describe_command("responder", &mute);
     let scenario = workspace.write("a-syn-is-answered.json", SCENARIO);
     let run = workspace.fuzz(&iut, &["--time", "3s", &scenario]);
     assert_eq!(run.exit, Some(3), "{:?}", run.events);

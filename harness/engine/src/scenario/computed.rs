@@ -21,7 +21,8 @@ pub(crate) const LONGER: &str = "longer";
 pub(crate) const FILLED: &str = "filled";
 
 /// What `{"sum": [..]}`, `{"join": [..]}`, `{"jwt": ..}`, `{"shorter": ..}`, `{"other_case": ..}`,
-/// `{"longer": [..]}` and `{"filled": [..]}` stand for once their names are replaced. `None` if the value is no such object.
+/// `{"longer": [..]}` and `{"filled": [..]}` stand for once their names are replaced. `None` if the value is
+/// no such object.
 ///
 /// # Errors
 /// A human-readable error: what is added is no list of integers, the sum is none that a field can hold, or

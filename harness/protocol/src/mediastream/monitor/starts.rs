@@ -15,9 +15,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 ///
 /// MS-L-02, where the initiator's doings can be seen (elsewhere a doubt): a START more than 50 ms
 /// after media came from the responder; a START too early or too late after the one before; an
-/// answer that came late with no second START before it; none for as long as the initiator waits. Too late is judged where the interval is
-/// known: configured, or seen in the stream that followed; after a connection-id, which may end the
-/// repetition or not, it is not. A START that nothing ever answers and that is not repeated is a breach
+/// answer that came late with no second START before it; none for as long as the initiator waits. Too
+/// late is judged where the interval is known: configured, or seen in the stream that followed; after a
+/// connection-id, which may end the repetition or not, it is not. A START that nothing ever answers and that is not repeated is a breach
 /// in a supervised capture and else says nothing: its sender may be gone.
 ///
 /// MS-L-03 at the sender (elsewhere a doubt): the first datagram that answers START is media.

@@ -231,25 +231,19 @@ impl Monitor {
         }
         let refused = Code::Application(CloseCode::AlreadyConnected.number());
         let superseded = Code::Application(CloseCode::ResetByClient.number());
-        let second_of = self.connections.get(&number).and_then(|one| one.second_of);
-        if code == superseded
-            && let Some(old) = second_of.and_then(|old| self.connections.get_mut(&old))
-            && old.reset
-        {
-            // Both reset, and the reset of the older one was the later.
-            old.dues.retain(|due| due.requirement != "PR-R-01");
-        }
-        if code != refused && code != Code::Transport(CONNECTION_REFUSED) {
-            self.wrongly_refused(number, code, at, emit);
-            return;
-        }
+        let is_refused = code == refused || code == Code::Transport(CONNECTION_REFUSED);
         let one = self.connections.get(&number);
         let (second_of, resets) = one.map_or((None, false), |one| (one.second_of, one.reset));
+        // A server without reset refuses the second connection whatever it says. Where both reset, the reset of the
+        // older one may be the later.
         if let Some(old) = second_of.and_then(|old| self.connections.get_mut(&old))
-            && resets
+            && ((is_refused && resets) || (code == superseded && old.reset))
         {
-            // A server without reset refuses the second connection whatever it says.
             old.dues.retain(|due| due.requirement != "PR-R-01");
+        }
+        if !is_refused {
+            self.wrongly_refused(number, code, at, emit);
+            return;
         }
         let seconds = |one: &&Connection| one.second_of == Some(number) && one.closed.is_none();
         let second = self.connections.values().find(seconds);
