@@ -100,7 +100,7 @@ pub enum LaunchError {
     },
     /// It runs and does not become ready.
     #[error(
-        "the implementation is not ready after {waited:?} (`ready_within` in [start] allows more): {missing}; {}",
+        "the implementation is not ready after {waited:?} (`ready_within` in [start] allows more, and a smaller `--jobs` starts fewer at once): {missing}; {}",
         printed_output(.output)
     )]
     NotReady {

@@ -33,7 +33,7 @@ mod twin;
 
 pub use protocol::{
     Forked, GivenValue, Hello, MonitorSettings, Protocol, ProtocolMonitor, RandomRuns,
-    ReceiveTimeout, Reference, ReferenceSettings, StreamParameters, Transport, protocol,
+    ReceiveTimeout, Reference, ReferenceSettings, StreamParameters, Transport, ValueForm, protocol,
 };
 pub use sealed::{SEALED, Sealed};
 pub use setting::ProtocolOption;

@@ -18,6 +18,7 @@ use crate::streams::StreamMachine;
 use crate::tolerance::Tolerance;
 use crate::twin::{Twin, requirement_of};
 use crate::vocabulary::Vocabulary;
+use crate::web::https;
 use crate::wireshark::Wireshark;
 
 /// What the rest of the program needs to know of a protocol.
@@ -122,6 +123,7 @@ pub struct GivenValue {
     pub name: &'static str,
     /// What it is, in a few words.
     pub summary: &'static str,
+    pub form: ValueForm,
     /// The reference's, as JSON. `{address}` in it is where the implementation is reached.
     pub reference: &'static str,
     /// What comes instead of what was wanted where the implementation has another value: each as its
@@ -136,7 +138,38 @@ impl GivenValue {
     /// Whether it is that address where a description does not give it.
     #[must_use]
     pub fn is_address(&self) -> bool {
-        self.reference.trim_matches('"') == Self::ADDRESS
+        self.form == ValueForm::Address
+    }
+}
+
+/// What a value of a description must look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValueForm {
+    Text,
+    /// Begins with `/`.
+    Path,
+    /// A URL of `https`.
+    Url,
+    /// An IP address and a port.
+    Address,
+}
+
+impl ValueForm {
+    /// What a text is that does not have this form.
+    #[must_use]
+    pub fn problem(self, text: &str) -> Option<&'static str> {
+        // Any address will do here.
+        let text = text.replace(GivenValue::ADDRESS, "127.0.0.1:1");
+        let (is_so, problem) = match self {
+            Self::Text => (!text.is_empty(), "no text, or an empty one"),
+            Self::Path => (text.starts_with('/'), "no path: one begins with `/`"),
+            Self::Url => (https(&text).is_ok(), "no URL of https"),
+            Self::Address => (
+                text.parse::<SocketAddr>().is_ok(),
+                "no IP address with a port, as 192.0.2.7:4433 is",
+            ),
+        };
+        (!is_so).then_some(problem)
     }
 }
 

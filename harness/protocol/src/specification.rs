@@ -2,6 +2,9 @@
 
 use crate::requirement::Requirement;
 
+/// The head of a table of requirements.
+const HEAD: &str = "| id | level | binds | requirement | seen | source |";
+
 /// A page of Markdown with numbered headings: `## 3. Handshakes`, `### 3.1 legacy`.
 #[derive(Debug, Clone, Copy)]
 pub struct Specification {
@@ -12,14 +15,16 @@ pub struct Specification {
 }
 
 impl Specification {
-    /// The section in which a requirement stands: its heading, its prose, and of its tables the row of the
-    /// requirement alone. Empty if the page has no such section.
+    /// The section in which a requirement stands, of whose table of requirements only its own row is there.
+    /// Empty if the page has no such section.
     #[must_use]
     pub fn around(&self, requirement: &Requirement) -> String {
         let row = format!("| {} |", requirement.id);
         let mut text = String::new();
+        let mut are_requirements = false;
         for line in self.section(&requirement.section) {
-            let is_wanted = !line.starts_with('|') || line.starts_with(&row);
+            are_requirements = line.starts_with('|') && (are_requirements || line == HEAD);
+            let is_wanted = !are_requirements || line.starts_with(&row);
             // What is left out leaves no gap.
             let is_gap = line.is_empty() && (text.is_empty() || text.ends_with("\n\n"));
             if is_wanted && !is_gap {
@@ -60,7 +65,7 @@ mod tests {
         let mut written = String::new();
         for line in page.lines() {
             section = heading(line).unwrap_or(section);
-            let is_head = line == "| id | level | binds | requirement | seen | source |";
+            let is_head = line == HEAD;
             if is_row && line.starts_with('|') {
                 continue;
             }
@@ -106,16 +111,21 @@ mod tests {
     }
 
     #[test]
-    fn a_section_is_its_heading_its_prose_and_one_row() {
+    fn a_section_has_one_row_of_its_requirements_and_all_of_its_other_tables() {
+        let (first, second) = ("| A-B-01 | MUST |", "| A-B-02 | MUST |");
+        let other = "| type | name |\n|---|---|\n| 1 | a |";
+        let text = format!(
+            "# a\n\n## 1. One\n\nFirst.\n\n{other}\n\n{HEAD}\n|---|---|\n{first}\n{second}\n\n\
+             Second,\nlonger.\n\n### 1.1 inner\n\n{HEAD}\n|---|---|\n| A-B-03 | MAY |\n\nThird.\n"
+        );
         let page = Specification {
             file: "docs/spec/a.md",
-            text: "# a\n\n## 1. One\n\nFirst.\n\n| id | level |\n|---|---|\n| A-B-01 | MUST |\n\
-                   | A-B-02 | MUST |\n\nSecond,\nlonger.\n\n### 1.1 inner\n\n| A-B-03 | MAY |\n\nThird.\n",
+            text: text.leak(),
         };
         let mut one = (PROTOCOLS[0].requirements)()[0].clone();
         one.id = "A-B-02".into();
         one.section = "1".into();
-        let shown = "## 1. One\n\nFirst.\n\n| A-B-02 | MUST |\n\nSecond,\nlonger.";
+        let shown = format!("## 1. One\n\nFirst.\n\n{other}\n\n{second}\n\nSecond,\nlonger.");
         assert_eq!(page.around(&one), shown);
         one.section = "1.1".into();
         assert_eq!(page.around(&one), "### 1.1 inner\n\nThird.");

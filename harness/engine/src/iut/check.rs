@@ -140,18 +140,18 @@ impl Checker<'_> {
         };
         for (name, value) in &self.iut.values {
             let place = root("values").key(name);
-            if !protocol.values.iter().any(|known| known.name == name) {
+            let Some(known) = protocol.values.iter().find(|known| known.name == name) else {
                 let known = protocol.values.iter().map(|known| known.name);
                 let help = did_you_mean(name, known);
                 let message = format!("{} has no value `{name}`", protocol.id);
                 self.at_key(&place, message, help.as_deref());
-            } else if value.as_str().is_none_or(str::is_empty) {
-                let help = "write a text such as \"secret\"";
-                self.at(
-                    &place,
-                    format!("`{name}` is no text, or an empty one"),
-                    Some(help),
-                );
+                continue;
+            };
+            let text = value.as_str().unwrap_or_default();
+            if let Some(problem) = known.form.problem(text) {
+                let message = format!("`{name}` is {problem}");
+                let help = format!("write a text such as {}", known.reference);
+                self.at(&place, message, Some(&help));
             }
         }
     }

@@ -20,9 +20,12 @@ pub(crate) const LONGER: &str = "longer";
 /// The key of a text that fills so many bytes, without a NUL: `{"filled": ["$id", 37]}`.
 pub(crate) const FILLED: &str = "filled";
 
-/// What `{"sum": [..]}`, `{"join": [..]}`, `{"jwt": ..}`, `{"shorter": ..}`, `{"other_case": ..}`,
-/// `{"longer": [..]}` and `{"filled": [..]}` stand for once their names are replaced. `None` if the value is
-/// no such object.
+/// The key of what a JSON Web Token claims: `{"claim": ["$token", "jti"]}`.
+pub(crate) const CLAIM: &str = "claim";
+
+/// What `{"sum": [..]}`, `{"join": [..]}`, `{"jwt": ..}`, `{"claim": [..]}`, `{"shorter": ..}`,
+/// `{"other_case": ..}`, `{"longer": [..]}` and `{"filled": [..]}` stand for once their names are replaced.
+/// `None` if the value is no such object.
 ///
 /// # Errors
 /// A human-readable error: what is added is no list of integers, the sum is none that a field can hold, or
@@ -34,6 +37,7 @@ pub(crate) fn computed(value: &Value) -> Option<Result<Value, String>> {
         SUM => Some(added(argument)),
         JOIN => Some(joined(argument)),
         JWT => Some(token::made(argument)),
+        CLAIM => Some(token::claim(argument)),
         SHORTER => Some(changed(SHORTER, argument, less_its_last)),
         OTHER_CASE => Some(changed(OTHER_CASE, argument, in_other_case)),
         LONGER => Some(longer(argument)),

@@ -15,7 +15,9 @@ mod walk;
 pub(crate) mod words;
 mod write;
 
-pub(crate) use computed::{FILLED, JOIN, JWT, LONGER, NOW, OTHER_CASE, SHORTER, SUM, computed};
+pub(crate) use computed::{
+    CLAIM, FILLED, JOIN, JWT, LONGER, NOW, OTHER_CASE, SHORTER, SUM, computed,
+};
 pub use library::{Library, LibraryError};
 pub use load::Loaded;
 pub use model::*;

@@ -3,7 +3,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shakedown_protocol::requirement::Role;
-use shakedown_protocol::{GivenValue, StreamParameters, protocol};
+use shakedown_protocol::{GivenValue, Protocol, StreamParameters};
 
 use super::Span;
 use crate::network::Impairment;
@@ -99,9 +99,11 @@ pub struct Needs {
 
 impl Scenario {
     /// The values of the implementation's description that steps and `let` refer to.
-    pub fn values_used(&self) -> impl Iterator<Item = &'static GivenValue> {
-        let protocol = self.id.split('/').next().and_then(protocol);
-        let given = protocol.map_or(&[][..], |protocol| protocol.values);
+    pub fn values_used(
+        &self,
+        protocol: &'static Protocol,
+    ) -> impl Iterator<Item = &'static GivenValue> {
+        let given = protocol.values;
         let text = match given.is_empty() {
             true => String::new(),
             false => serde_json::to_string(self).unwrap_or_default(),

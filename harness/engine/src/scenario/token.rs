@@ -63,6 +63,25 @@ pub(super) fn made(described: &Value) -> Result<Value, String> {
     Ok(Value::String(text))
 }
 
+/// The claim that `{"claim": ["<token>", "<name>"]}` stands for, `null` if the token does not have it. Its
+/// signature is not verified.
+///
+/// # Errors
+/// A human-readable error.
+pub(super) fn claim(argument: &Value) -> Result<Value, String> {
+    let (token, name) = match argument.as_array().map(Vec::as_slice) {
+        Some([Value::String(token), Value::String(name)]) => (token, name),
+        _ => return Err("`claim` takes a token and the name of a claim".to_owned()),
+    };
+    let claims = token.split('.').nth(1).and_then(decoded);
+    let mut claims = claims.ok_or_else(|| format!("`claim`: {token:?} is no token with claims"))?;
+    Ok(claims.remove(name).unwrap_or_default())
+}
+
+fn decoded(claims: &str) -> Option<Map<String, Value>> {
+    serde_json::from_slice(&BASE64.decode(claims).ok()?).ok()
+}
+
 fn unsigned(claims: &Map<String, Value>) -> String {
     let header = encoded(&json!({ "alg": "none", "typ": "JWT" }));
     format!("{header}.{}.", encoded(&json!(claims)))
@@ -86,9 +105,7 @@ fn damaged(token: &str, damage: Damage) -> String {
         Damage::NoSignature => format!("{header}.{claims}."),
         Damage::TwoParts => format!("{header}.{claims}"),
         Damage::Claims => {
-            let decoded = BASE64.decode(claims).unwrap_or_default();
-            let mut claims: Map<String, Value> =
-                serde_json::from_slice(&decoded).unwrap_or_default();
+            let mut claims = decoded(claims).unwrap_or_default();
             claims.insert("added".to_owned(), json!(true));
             format!("{header}.{}.{signature}", encoded(&json!(claims)))
         }
@@ -154,6 +171,23 @@ mod tests {
     #[case(json!({ "key": 7 }), "unknown field")]
     fn what_makes_no_token_is_an_error(#[case] more: Value, #[case] message: &str) {
         let error = made(&described(more)).unwrap_err();
+        assert!(error.contains(message), "{error}");
+    }
+
+    #[test]
+    fn a_claim_of_a_token_is_read() {
+        let token = made(&described(json!({}))).unwrap();
+        assert_eq!(claim(&json!([token, "sub"])), Ok(json!("a")));
+        assert_eq!(claim(&json!([token, "jti"])), Ok(Value::Null));
+    }
+
+    #[rstest]
+    #[case(json!("a.b.c"), "takes a token")]
+    #[case(json!(["a.b.c"]), "takes a token")]
+    #[case(json!(["a.b.c", "sub"]), "\"a.b.c\" is no token")]
+    #[case(json!(["", "sub"]), "\"\" is no token")]
+    fn what_is_no_claim_of_a_token_is_an_error(#[case] argument: Value, #[case] message: &str) {
+        let error = claim(&argument).unwrap_err();
         assert!(error.contains(message), "{error}");
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{FILLED, LONGER, MAIN, OTHER_CASE, SHORTER, SUM, Scenario, Span, Step};
+use super::{CLAIM, FILLED, LONGER, MAIN, OTHER_CASE, SHORTER, SUM, Scenario, Span, Step};
 use crate::document::Pointer;
 use crate::scenario::matcher;
 
@@ -90,6 +90,10 @@ fn plain(value: &Value) -> String {
         Some((FILLED, Value::Array(of))) => {
             let text = of.first().map(plain).unwrap_or_default();
             format!("{text} without a NUL")
+        }
+        Some((CLAIM, Value::Array(of))) => {
+            let of: Vec<_> = of.iter().rev().map(plain).collect();
+            of.join(" of ")
         }
         Some((OTHER_CASE, text)) => format!("{} in the other case", plain(text)),
         Some(_) | None => match value {

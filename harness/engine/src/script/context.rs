@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
+use shakedown_protocol::GivenValue;
 use shakedown_protocol::media::{Media, Piece};
 use shakedown_protocol::vocabulary::Vocabulary;
 
@@ -31,6 +32,8 @@ pub(crate) struct Context {
     /// The requirement by which a step is judged that names none.
     pub(crate) requirement: String,
     sockets: Vec<String>,
+    /// The values of the description that the scenario uses.
+    pub(crate) values: Vec<&'static GivenValue>,
 }
 
 /// An arrival with its name and fields.
@@ -47,6 +50,7 @@ impl Context {
         Ok(Self {
             bindings: Bindings::new(scenario, &environment)?,
             path: impair.map_or_else(Path::default, |impair| Path::through(impair, &environment)),
+            values: scenario.values_used(environment.protocol).collect(),
             environment,
             datagrams: BTreeMap::new(),
             media: BTreeMap::new(),
@@ -71,6 +75,7 @@ impl Context {
             ignore: Vec::new(),
             requirement: String::new(),
             sockets: Vec::new(),
+            values: Vec::new(),
         }
     }
 

@@ -30,8 +30,9 @@ pub(crate) fn why_not_applicable(iut: &Iut, scenario: &Scenario) -> Option<Strin
             "the IUT description has no `plain` command, which starts it with no option given",
         ));
     }
-    if let Some(value) = scenario
-        .values_used()
+    if let Some(value) = protocol(&iut.protocol)
+        .into_iter()
+        .flat_map(|protocol| scenario.values_used(protocol))
         .find(|value| !value.is_address() && !iut.values.contains_key(value.name))
         .map(|value| value.name)
     {

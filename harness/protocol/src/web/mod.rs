@@ -13,6 +13,7 @@ mod fault;
 pub(crate) mod field_section;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
+mod https;
 mod message;
 mod reader;
 mod receive;
@@ -28,6 +29,7 @@ pub use capsule::{CapsuleReader, CapsuleType, SessionClose};
 pub use code::{SESSION_CODES, WebCode, from_http3, to_http3};
 pub use endpoint::{Refusal, Web, WebEvent};
 pub use field_section::{Field, encode as encode_fields};
+pub use https::https;
 pub(crate) use message::get;
 pub use reader::{Item, StreamReader};
 pub use settings::{Setting, Settings};

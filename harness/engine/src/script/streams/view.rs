@@ -197,15 +197,16 @@ impl View<'_> {
 
     /// What else may be to blame: a value of the description that is not the implementation's.
     fn doubt(&self, expected: &str, got: &str) -> String {
-        let values = self.judge.context.environment.protocol.values.iter();
-        let mut doubtful = values.filter(|value| {
+        let values = self.judge.context.values.iter();
+        let doubtful = values.filter(|value| {
             let mut refusals = value.refused_by.iter();
             refusals.any(|refusal| got.contains(refusal) && !expected.contains(refusal))
         });
-        doubtful.next().map_or_else(String::new, |value| {
-            let (name, what) = (value.name, value.summary);
-            format!(" (is `{name}` in [values] of the description right: {what}?)")
-        })
+        let doubtful = doubtful.map(|value| format!("`{}`, {}", value.name, value.summary));
+        match doubtful.collect::<Vec<_>>().join(", or ") {
+            none if none.is_empty() => none,
+            values => format!(" (is this right in [values] of the description: {values}?)"),
+        }
     }
 
     /// What is expected has not come; fails if its time is over.

@@ -9,6 +9,7 @@ use super::settings::{
 use super::token::Secret;
 use crate::ReferenceSettings;
 use crate::setting::{ProtocolOption, keep, number, set_all, settings, span};
+use crate::web::https;
 
 /// What is told to either side.
 #[derive(Debug, Default)]
@@ -25,10 +26,10 @@ settings! { Given, () = ();
     meetings "LIST" => |to, value| keep(&mut to.server.meetings, meetings(value)), {
         serve "Meetings, with commas between: ID, ID:CAPACITY or ID:ended; or how many for 100 each, numbered from 6d656574-0000-4000-8000-000000000001 on [default: one for 100, one for 2, one that is over]"
     }
-    controller_url "URL" => |to, value| keep(&mut to.server.controller_url, Ok(Some(value.to_owned()))), {
+    controller_url "URL" => |to, value| keep(&mut to.server.controller_url, https(value).map(|_| Some(value.to_owned()))), {
         serve "Where meetings are joined [default: here]"
     }
-    media_url "URL" => |to, value| keep(&mut to.server.media_url, Ok(Some(value.to_owned()))), {
+    media_url "URL" => |to, value| keep(&mut to.server.media_url, https(value).map(|_| Some(value.to_owned()))), {
         serve "Where media goes [default: here]"
     }
     token_lifetime "TIME" => |to, value| keep(&mut to.server.lifetime, span(value)), {

@@ -202,7 +202,7 @@ fn where_a_token_is_refused_the_secret_is_doubted() {
         let pair = with_session(
             json!([
                 { "open": { "stream": "a", "session": "s" } },
-                { "write": { "stream": "a", "frame": "JoinRequest" } },
+                { "write": { "stream": "a", "frame": "JoinRequest", "fields": { "join_token": "$secret" } } },
                 { "expect_message": { "stream": "a", "frame": "JoinResponse", "within": "1s" } },
             ]),
             json!([
@@ -211,9 +211,34 @@ fn where_a_token_is_refused_the_secret_is_doubted() {
             ]),
         );
         let text = pair.client.text();
-        let doubt = "is `secret` in [values] of the description right";
+        let doubt = "(is this right in [values] of the description: `secret`, the secret by which";
         assert_eq!(text.contains(doubt), is_doubted, "{text}");
     }
+}
+
+#[rstest]
+#[case::the_one_that_was_asked_for("$media_path", 404, Some("media_path"))]
+#[case::one_that_is_written_out("/media", 404, None)]
+#[case::another_reason("$media_path", 500, None)]
+fn where_a_session_is_refused_its_path_is_doubted(
+    #[case] path: &str,
+    #[case] status: u16,
+    #[case] doubted: Option<&str>,
+) {
+    let pair = Pair::play(
+        client(json!([
+            { "open_session": { "session": "s", "path": path } },
+            { "expect_session": { "session": "s", "within": "1s" } },
+        ])),
+        server(json!([
+            { "accept_session": { "session": "s", "refuse": status, "within": "1s" } },
+        ])),
+    );
+    let text = pair.client.text();
+    for name in ["signaling_path", "media_path"] {
+        assert_eq!(text.contains(name), doubted == Some(name), "{text}");
+    }
+    assert!(text.contains(&format!("status {status}")), "{text}");
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// The port of an `https` URL that names none.
-const HTTPS: u16 = 443;
+use url::{Host, Position, Url};
+
+use crate::web::https;
 
 /// A host with its port, as URLs have them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,28 +36,21 @@ impl Authority {
 }
 
 fn address(text: &str, is_ipv6: bool) -> Option<SocketAddr> {
-    if let Ok(address) = text.parse() {
-        return Some(address);
-    }
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
-        _ => (text, HTTPS),
+    let url = https(&format!("https://{text}")).ok()?;
+    let ip: IpAddr = match url.host()? {
+        Host::Ipv4(ip) => ip.into(),
+        Host::Ipv6(ip) => ip.into(),
+        Host::Domain("localhost") if is_ipv6 => Ipv6Addr::LOCALHOST.into(),
+        Host::Domain("localhost") => Ipv4Addr::LOCALHOST.into(),
+        Host::Domain(_) => return None,
     };
-    let ip = match host.strip_prefix('[').and_then(|it| it.strip_suffix(']')) {
-        Some(literal) => IpAddr::V6(literal.parse().ok()?),
-        None if !host.eq_ignore_ascii_case("localhost") => IpAddr::V4(host.parse().ok()?),
-        None if is_ipv6 => Ipv6Addr::LOCALHOST.into(),
-        None => Ipv4Addr::LOCALHOST.into(),
-    };
-    Some(SocketAddr::new(ip, port))
+    Some(SocketAddr::new(ip, url.port_or_known_default()?))
 }
 
-/// The authority of an `https` URL, and its path with the query.
-pub(super) fn parts(url: &str) -> Option<(&str, &str)> {
-    let rest = url.strip_prefix("https://")?;
-    let rest = rest.split('#').next()?;
-    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-    (!authority.is_empty()).then_some((authority, path))
+/// The authority of a URL, and its path with the query.
+pub(super) fn parts(url: &Url) -> (&str, &str) {
+    let authority = &url[Position::BeforeHost..Position::AfterPort];
+    (authority, &url[Position::BeforePath..Position::AfterQuery])
 }
 
 #[cfg(test)]
@@ -64,6 +58,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::web::https;
 
     #[rstest]
     #[case("127.0.0.1:4433", false, Some("127.0.0.1:4433"))]
@@ -94,11 +89,12 @@ mod tests {
     #[rstest]
     #[case("https://localhost:4433/wt", Some(("localhost:4433", "/wt")))]
     #[case("https://[::1]/wt?room=1#top", Some(("[::1]", "/wt?room=1")))]
-    #[case("https://10.0.0.1", Some(("10.0.0.1", "")))]
-    #[case("https:///wt", None)]
+    #[case("https://10.0.0.1", Some(("10.0.0.1", "/")))]
+    #[case("https://", None)]
     #[case("http://localhost/wt", None)]
     #[case("wt", None)]
     fn a_url_has_an_authority_and_a_path(#[case] url: &str, #[case] of: Option<(&str, &str)>) {
-        assert_eq!(parts(url), of);
+        let url = https(url).ok();
+        assert_eq!(url.as_ref().map(parts), of);
     }
 }

@@ -12,7 +12,7 @@ use crate::darktower::reference::SessionKey;
 use crate::darktower::reference::settings::Service;
 use crate::machine::{Failure, Outcome};
 use crate::streams::{ConnectOptions, ConnectionNumber, Output, StreamId};
-use crate::web::{Web, WebCode, WebEvent};
+use crate::web::{Web, WebCode, WebEvent, https};
 
 /// What begins anew when a connection is lost (DT-S-15).
 #[derive(Debug)]
@@ -128,13 +128,13 @@ impl Client {
         let Some(here) = attempt.links.get(&before).map(|link| &link.authority) else {
             return;
         };
-        let Some((authority, path)) = parts(url) else {
-            return self.fail(format!("{url:?} is no https URL"));
+        let url = match https(url) {
+            Ok(url) => url,
+            Err(why) => return self.fail(why),
         };
+        let (authority, path) = parts(&url);
         let there = Authority::new(authority, here.is_ipv6());
-        attempt.path = Some(path)
-            .filter(|path| path.starts_with('/'))
-            .map(str::to_owned);
+        attempt.path = Some(path.to_owned());
         if there.is(here) {
             return;
         }

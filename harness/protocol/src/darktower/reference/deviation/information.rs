@@ -65,6 +65,12 @@ impl Deviations {
         if self.has(Deviation::NamelessMediaToken) {
             claims.jti.clear();
         }
+        if self.has(Deviation::OneMediaName) {
+            "media".clone_into(&mut claims.jti);
+        }
+        if self.has(Deviation::UsersMediaName) {
+            claims.jti.clone_from(&claims.sub);
+        }
         claims
     }
 

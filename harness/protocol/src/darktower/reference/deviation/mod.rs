@@ -69,6 +69,8 @@ crate::twin::twins! {
     LaterMediaToken = "DT-S-05/later": "the token for media in a JoinResponse is issued in ten minutes",
     PlainMediaUrl = "DT-S-05/https": "the URL where media goes is one of http",
     NamelessMediaToken = "DT-S-05/name": "the token for media in a JoinResponse has no jti",
+    OneMediaName = "DT-S-05/reused": "the tokens for media of all participants have one jti",
+    UsersMediaName = "DT-S-05/again": "a participant who joins again gets a token for media with the jti of the first one",
     OtherMediaSecret = "DT-S-05/secret": "the token for media in a JoinResponse is signed with another secret",
     NoMediaServer = "DT-S-05/media": "a JoinResponse has no media server",
     NoMediaUrl = "DT-S-05/url": "a JoinResponse does not say where media goes",

@@ -71,7 +71,7 @@ fn a_url_that_names_the_server_at_hand_needs_no_other_connection(
 
 #[rstest::rstest]
 #[case::a_name("https://mc.example.org/wt", "only an IP address or localhost")]
-#[case::no_https("http://10.0.0.2/wt", "is no https URL")]
+#[case::no_https("http://10.0.0.2/wt", "is no URL of https")]
 #[case::the_path_of_nothing("https://10.0.0.2/nothing", "404")]
 fn a_url_that_leads_nowhere_is_a_failure(#[case] url: &str, #[case] why: &str) {
     let mut rig = rig(url, "");
