@@ -114,6 +114,10 @@ impl Host {
         })
     }
 
+    pub(crate) const fn socket(&self) -> &PeerSocket {
+        &self.socket
+    }
+
     /// The socket, which stays open.
     #[must_use]
     pub fn into_socket(self) -> PeerSocket {

@@ -1,6 +1,7 @@
 //! Whether an implementation under test is there at all.
 
 mod handshake;
+mod refusals;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -9,9 +10,10 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use shakedown_engine::scenario::Span;
 use shakedown_protocol::{Protocol, Transport};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use self::handshake::Answer;
+use self::refusals::{REFUSED, Refusals};
 use crate::clock::Clock;
 use crate::host::Host;
 use crate::launch::{Instance, open_sockets, printed_output};
@@ -124,10 +126,16 @@ async fn handshake(
         let ip = local_address_for(address).map_err(|error| problem(error.to_string()))?;
         let host = Host::bind(SocketAddr::new(ip, 0));
         let mut host = host.map_err(|error| problem(error.to_string()))?;
+        let refusals = Refusals::of(host.socket());
+        let again = Instant::now() + TRY;
         let answer = tokio::select! {
             biased;
             answer = handshake::ask(transport, &mut host, address) => answer,
             () = gone(instance) => Ok(Answer::Silence(None)),
+            () = refusals.next() => {
+                sleep_until(again).await;
+                Ok(Answer::Silence(Some(REFUSED.to_owned())))
+            }
         };
         match answer.map_err(&problem)? {
             Answer::Connected | Answer::Refused => return Ok(host.into_socket()),
@@ -178,6 +186,7 @@ async fn ask_for_stream(
     let ip = local_address_for(address).map_err(|error| problem(error.to_string()))?;
     let socket = PeerSocket::bind(SocketAddr::new(ip, 0));
     let socket = socket.map_err(|error| problem(error.to_string()))?;
+    let refusals = Refusals::of(&socket);
     let clock = Clock::start();
     let mut times = 0;
     while times < tries {
@@ -198,7 +207,10 @@ async fn ask_for_stream(
     }
     let waited = waited(begun, times);
     let tried = format!("{frame} was sent to {address} (mode {mode}) {waited}");
-    Err(silent(instance, begun, tried))
+    Err(Silent {
+        came: refusals.came().then(|| REFUSED.to_owned()),
+        ..silent(instance, begun, tried)
+    })
 }
 
 /// Waits for the first datagram of an initiator at `socket`, for this long.
@@ -279,6 +291,8 @@ fn state(instance: &Instance) -> String {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
     fn at(address: SocketAddr) -> Instance {
@@ -316,6 +330,25 @@ mod tests {
         let asking = responder(mediastream(), "legacy", &instance, 1, (1, 1));
         let (asked, ()) = tokio::join!(asking, echo);
         assert!(asked.is_ok(), "{asked:?}");
+    }
+
+    #[rstest]
+    #[case("mediastream", "legacy", "127.0.0.1:0")]
+    #[case("mediastream", "3way", "[::1]:0")]
+    #[case("proton", "push", "127.0.0.1:0")]
+    #[case("proton", "push", "[::1]:0")]
+    #[tokio::test]
+    async fn where_nothing_listens_that_is_told_after_a_second(
+        #[case] protocol: &str,
+        #[case] mode: &str,
+        #[case] address: SocketAddr,
+    ) {
+        let closed = PeerSocket::bind(address).unwrap().local();
+        let protocol = shakedown_protocol::protocol(protocol).unwrap();
+        let asked = responder(protocol, mode, &at(closed), 1, (1, 1)).await;
+        let silent = asked.unwrap_err().to_string();
+        assert!(silent.contains("once, for 1."), "{silent}");
+        assert!(silent.contains(", and nothing listens there (ICMP"), "{silent}");
     }
 
     #[tokio::test]

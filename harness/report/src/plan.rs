@@ -40,8 +40,10 @@ pub fn plan_lines(plan: &RunPlan, seed: u64) -> Vec<String> {
     }
     let part = plan.part.as_ref();
     let part = part.map_or_else(String::new, |part| format!(", part {part}"));
+    let are_in_turn = plan.implementations.iter().all(|one| one.in_turn.is_some());
     let jobs = match plan.jobs {
         0 => String::new(),
+        _ if are_in_turn => String::new(),
         jobs => format!(", {jobs} at a time"),
     };
     let of = plan.of;

@@ -202,9 +202,14 @@ impl Ending {
                 counts.insert(verdict.name().to_owned(), count);
             }
         }
+        let mut requirements = requirements(&self.verdicts);
+        if self.verdicts.len() < self.selected {
+            // What was not played may apply.
+            requirements.retain(|_, verdict| *verdict != Verdict::NotApplicable);
+        }
         Summary {
             counts,
-            requirements: requirements(&self.verdicts),
+            requirements,
             exit,
             message,
             failing: self.failing,
