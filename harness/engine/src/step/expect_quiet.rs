@@ -1,3 +1,5 @@
+use serde_json::Value;
+
 use super::prelude::streams::*;
 use super::prelude::*;
 
@@ -132,11 +134,17 @@ fn of_stream(stream: &Stream, start: Duration, waits: bool) -> Vec<(Moment, Stri
     let mut all = Vec::new();
     let came = stream.came(stream.taken);
     if let Some(moment) = came.filter(|_| !(waits && stream.is_partial())) {
-        let bytes = describe::bytes(&stream.from(stream.taken, 33));
-        all.push((
-            moment,
-            format!("the bytes {bytes} at offset {}", stream.taken),
-        ));
+        let what = match stream.frames.front().map(|frame| &frame.said) {
+            Some(Ok(said)) => {
+                let fields = describe::value(&Value::Object(said.fields.clone()));
+                format!("{} {fields}", said.frame)
+            }
+            Some(Err(_)) | None => {
+                let bytes = describe::bytes(&stream.from(stream.taken, 33));
+                format!("the bytes {bytes}")
+            }
+        };
+        all.push((moment, format!("{what} at offset {}", stream.taken)));
     }
     // No step takes an end: one that came before is no news.
     let is_news = |moment: Moment| moment.at >= start;

@@ -308,7 +308,7 @@ fn silence_lasts_exactly_as_long_as_it_is_wanted() {
         let steps = json!([{ "expect_quiet": step }]);
         let mut play = on_stream(steps.clone());
         play.bytes(999, 0, &[1]);
-        let got = "the bytes 01 at offset 0 after 999 ms";
+        let got = "DISCRIMINATOR {\"kind\":\"Event\"} at offset 0 after 999 ms";
         assert_eq!(play.text(), format!("nothing on {what} for 1 s | {got}"));
         let mut play = on_stream(steps);
         play.bytes(1_000, 0, &[1]);
@@ -356,7 +356,7 @@ fn bytes_that_no_step_took_break_a_later_silence() {
         { "expect_quiet": { "for": "1s", "stream": "a" } },
     ]));
     play.bytes(10, 0, &[1]).until(1_000);
-    let got = "the bytes 01 at offset 0, before this step began";
+    let got = "DISCRIMINATOR {\"kind\":\"Event\"} at offset 0, before this step began";
     assert_eq!(play.fails().got, got);
 }
 
