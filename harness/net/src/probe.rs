@@ -348,7 +348,10 @@ mod tests {
         let asked = responder(protocol, mode, &at(closed), 1, (1, 1)).await;
         let silent = asked.unwrap_err().to_string();
         assert!(silent.contains("once, for 1."), "{silent}");
-        assert!(silent.contains(", and nothing listens there (ICMP"), "{silent}");
+        assert!(
+            silent.contains(", and nothing listens there (ICMP"),
+            "{silent}"
+        );
     }
 
     #[tokio::test]

@@ -4,12 +4,13 @@ use shakedown_wire::DecodeError;
 use shakedown_wire::quic::Role;
 
 use crate::vocabulary::Described;
+use crate::web::HeaderTables;
 
 /// Decodes the streams of a protocol in a capture.
 #[derive(Debug, Clone, Copy)]
 pub struct StreamDecoders {
-    /// A decoder of the QUIC stream with this id, if it carries frames.
-    pub reader: fn(stream: u64) -> Option<Box<dyn StreamDecoder>>,
+    /// A decoder of the QUIC stream with this id, if it carries frames. All of a connection share the tables.
+    pub reader: fn(stream: u64, tables: &HeaderTables) -> Option<Box<dyn StreamDecoder>>,
     /// A decoder of the application's bytes on it: those after the header of a WebTransport stream, for a protocol
     /// over WebTransport.
     pub content: fn(stream: u64) -> Option<Box<dyn StreamDecoder>>,

@@ -6,6 +6,7 @@ use shakedown_capture::quic::{CloseCode, Event, EventKind, Role, UnreadableReaso
 use shakedown_protocol::PROTOCOLS;
 use shakedown_protocol::stream_decoder::{StreamDecoder, StreamDecoders};
 use shakedown_protocol::vocabulary::Described;
+use shakedown_protocol::web::HeaderTables;
 
 /// Most connections whose streams are read at a time; of further ones the oldest are given up.
 const MOST_CONNECTIONS: usize = 65_536;
@@ -36,6 +37,7 @@ pub(crate) struct StreamFrames {
 struct ConnectionFrames {
     decoders: StreamDecoders,
     streams: BTreeMap<u64, Box<dyn StreamDecoder>>,
+    tables: HeaderTables,
 }
 
 impl DecodedFrame {
@@ -62,8 +64,11 @@ impl StreamFrames {
                 let Some(decoders) = decoders_of(alpn) else {
                     return Vec::new();
                 };
-                let streams = BTreeMap::new();
-                let frames = ConnectionFrames { decoders, streams };
+                let frames = ConnectionFrames {
+                    decoders,
+                    streams: BTreeMap::new(),
+                    tables: HeaderTables::default(),
+                };
                 self.connections.entry(connection).or_insert(frames);
                 if self.connections.len() > MOST_CONNECTIONS {
                     self.connections.pop_first();
@@ -131,12 +136,16 @@ impl StreamFrames {
         (offset, bytes): (u64, &[u8]),
     ) -> Vec<DecodedFrame> {
         let mut frames = Vec::new();
-        let Some(ConnectionFrames { decoders, streams }) = self.connections.get_mut(&connection)
-        else {
+        let Some(of) = self.connections.get_mut(&connection) else {
             return frames;
         };
+        let ConnectionFrames {
+            decoders,
+            streams,
+            tables,
+        } = of;
         if !streams.contains_key(&stream) && streams.len() < MOST_STREAMS {
-            streams.extend((decoders.reader)(stream).map(|reader| (stream, reader)));
+            streams.extend((decoders.reader)(stream, tables).map(|reader| (stream, reader)));
         }
         if let Some(reader) = streams.get_mut(&stream) {
             reader.take(by, offset, bytes, &mut |one| {

@@ -63,12 +63,8 @@ fn next_error(socket: &UdpSocket) -> Option<Errno> {
     let mut payload = [0; 1];
     let mut slices = [IoSliceMut::new(&mut payload)];
     let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
-    let message = recvmsg::<SockaddrStorage>(
-        socket.as_raw_fd(),
-        &mut slices,
-        Some(&mut control),
-        flags,
-    );
+    let message =
+        recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut slices, Some(&mut control), flags);
     let message = message.ok()?;
     let error = message.cmsgs().ok()?.find_map(|control| match control {
         ControlMessageOwned::Ipv4RecvErr(error, _) => Some(error.ee_errno),

@@ -15,7 +15,7 @@ use crate::pair::{
 use crate::requirement::Role;
 use crate::stream_decoder::StreamDecoder;
 use crate::vocabulary::Described;
-use crate::web::WebCode;
+use crate::web::{HeaderTables, WebCode};
 
 /// What happens between two implementations: a client asks each of its services, and each that is there
 /// answers (specification, sections 1 to 3).
@@ -59,6 +59,7 @@ struct Answers {
     wanted: Vec<Service>,
     came: BTreeSet<Service>,
     streams: BTreeMap<(u64, u64), Stream>,
+    tables: BTreeMap<u64, HeaderTables>,
     connections: BTreeSet<u64>,
 }
 
@@ -81,6 +82,7 @@ impl Answers {
             wanted: Service::of_mode(mode).unwrap_or_default(),
             came: BTreeSet::new(),
             streams: BTreeMap::new(),
+            tables: BTreeMap::new(),
             connections: BTreeSet::new(),
         }
     }
@@ -101,8 +103,9 @@ impl Answers {
     }
 
     fn bytes(&mut self, place: (u64, u64), by: Role, offset: u64, bytes: &[u8]) -> Vec<Answer> {
+        let tables = self.tables.entry(place.0).or_default();
         let stream = self.streams.entry(place).or_insert_with(|| Stream {
-            reader: (STREAM_DECODERS.reader)(place.1),
+            reader: (STREAM_DECODERS.reader)(place.1, tables),
             is_request: false,
         });
         let Stream { reader, is_request } = stream;

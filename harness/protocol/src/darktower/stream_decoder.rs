@@ -12,9 +12,10 @@ use crate::web::{WebCode, WebStreamDecoder, from_http3};
 
 /// Decoders of the streams of a connection and of its sessions.
 pub const STREAM_DECODERS: StreamDecoders = StreamDecoders {
-    reader: |stream| {
+    reader: |stream, tables| {
         let content = Box::new(SessionDecoder::new(stream));
-        Some(Box::new(WebStreamDecoder::new(stream, content)))
+        let decoder = WebStreamDecoder::new(stream, tables.clone(), content);
+        Some(Box::new(decoder))
     },
     content: |stream| Some(Box::new(SessionDecoder::new(stream))),
     datagram: |by, bytes| {
@@ -172,6 +173,10 @@ mod tests {
     use crate::vocabulary::Vocabulary as _;
     use crate::web::{self, SessionClose, Settings, frame, frame_type, prefix, stream_type};
 
+    /// The decoder of a stream of a connection of its own.
+    const READER: fn(u64) -> Option<Box<dyn StreamDecoder>> =
+        |stream| (STREAM_DECODERS.reader)(stream, &web::HeaderTables::default());
+
     const ID: &str = "00000000-0000-4000-8000-000000000001";
 
     fn encode(frame: &str, fields: &Value) -> Vec<u8> {
@@ -279,7 +284,7 @@ mod tests {
     fn the_streams_of_a_session_are_read_behind_its_id() {
         let wide = prefix(stream_type::WEBTRANSPORT, 64);
         let words = heard(
-            STREAM_DECODERS.reader,
+            READER,
             2,
             &[(Client, [wide, media()].concat())],
         );
@@ -300,7 +305,7 @@ mod tests {
             r#"12 UnsubscribeStream {"stream_id":"a"}"#,
             r#"9 StreamSubscribed {"stream_id":"a"}"#,
         ];
-        assert_eq!(heard(STREAM_DECODERS.reader, 4, &sides), expected);
+        assert_eq!(heard(READER, 4, &sides), expected);
     }
 
     #[test]
@@ -311,15 +316,41 @@ mod tests {
             frame(frame_type::SETTINGS, &settings),
             frame(frame_type::GOAWAY, &[4]),
         ];
-        let words = heard(STREAM_DECODERS.reader, 2, &[(Client, control.concat())]);
+        let words = heard(READER, 2, &[(Client, control.concat())]);
         let expected = [
             "1 CONTROL {}",
             r#"7 SETTINGS {"h3_datagram":1,"33":5}"#,
             r#"10 GOAWAY {"id":4}"#,
         ];
         assert_eq!(words, expected);
-        let words = heard(STREAM_DECODERS.reader, 6, &[(Client, vec![2, 0x20])]);
+        let words = heard(READER, 6, &[(Client, vec![2, 0x20])]);
         assert_eq!(words, ["1 QPACK_ENCODER {}"]);
+    }
+
+    /// What a client and a server in Python (aioquic) say when a session is asked for a second time.
+    #[test]
+    fn fields_by_a_dynamic_table_are_named() {
+        let tables = web::HeaderTables::default();
+        let mut heard = Vec::new();
+        for (stream, by, bytes) in [
+            (3, Server, "0004100150000710080121013301ab60374201"),
+            (4, Client, "01070482cf10d71112"),
+            (6, Client, "023fe11f67b95d8749c87a3f89f058d360ea4567b13fc08aa0e41d139d09b8d34cb3c1032f7774"),
+            (8, Client, "01070482cf10d71112"),
+        ] {
+            let mut decoder = (STREAM_DECODERS.reader)(stream, &tables).unwrap();
+            decoder.take(by, 0, &hex::decode(bytes).unwrap(), &mut |said| {
+                let said = said.frame.unwrap();
+                heard.push(format!("{} {}", said.frame, Value::Object(said.fields)));
+            });
+        }
+        heard.retain(|words| words.starts_with("HEADERS"));
+        let fields = r#"[[":method","CONNECT"],[":protocol","webtransport"],[":scheme","https"],[":authority","localhost:4433"],[":path","/wt"]]"#;
+        let expected = [
+            r#"HEADERS {"missing":"entries of the dynamic table"}"#.to_owned(),
+            format!(r#"HEADERS {{"fields":{fields}}}"#),
+        ];
+        assert_eq!(heard, expected);
     }
 
     #[test]
@@ -336,7 +367,7 @@ mod tests {
         let answer = [headers(&[(":status", "200")]), answer.concat()].concat();
         let asked = [headers(&[(":method", "GET")]), vec![0x21, 2, 9, 9]].concat();
         let words = heard(
-            STREAM_DECODERS.reader,
+            READER,
             0,
             &[(Client, asked), (Server, answer)],
         );
@@ -360,7 +391,7 @@ mod tests {
     #[test]
     fn the_close_of_a_session_is_named_once_whatever_frames_it_stands_in() {
         let sides = [(Client, session()), (Server, session())];
-        let words = heard(STREAM_DECODERS.reader, 0, &sides);
+        let words = heard(READER, 0, &sides);
         let words: Vec<_> = words
             .iter()
             .map(|word| word.split_once(' ').unwrap().1)
@@ -387,7 +418,7 @@ mod tests {
         #[case] bytes: &[u8],
         #[case] error: &str,
     ) {
-        let words = heard(STREAM_DECODERS.reader, stream, &[(by, bytes.to_vec())]);
+        let words = heard(READER, stream, &[(by, bytes.to_vec())]);
         let errors: Vec<_> = words
             .iter()
             .filter(|word| word.contains(" at offset "))
@@ -398,7 +429,7 @@ mod tests {
     #[test]
     fn an_answer_is_read_only_where_it_is_known_what_was_opened() {
         let answer = encode("StreamSubscribed", &json!({ "stream_id": "a" }));
-        let mut reader = (STREAM_DECODERS.reader)(0).unwrap();
+        let mut reader = READER(0).unwrap();
         reader.take(Server, 0, &answer, &mut |said| panic!("{said:?}"));
         assert_eq!(reader.end(Server), Ok(()));
     }

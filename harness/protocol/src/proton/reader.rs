@@ -10,7 +10,7 @@ use crate::vocabulary::{Described, describe};
 
 /// The frames on the client's streams.
 pub(super) const STREAM_DECODERS: StreamDecoders = StreamDecoders {
-    reader: directions,
+    reader: |stream, _| directions(stream),
     content: directions,
     datagram: |_, _| None,
     code: |code| CloseCode::from_number(code).map(CloseCode::name),

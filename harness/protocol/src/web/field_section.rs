@@ -1,111 +1,103 @@
-//! Header fields, compressed by QPACK's static table (RFC 9204).
+//! Header fields, compressed by QPACK (RFC 9204).
 
-use shakedown_wire::{DecodeError, Rule, planted};
-use wtransport_proto::qpack::{Decoder, Encoder};
+use shakedown_wire::DecodeError;
+use wtransport_proto::qpack::Encoder;
+
+use super::dynamic_table::DynamicTable;
+use super::prefixed::{Prefixed, invalid};
 
 /// A header field: name and value.
 pub type Field = (String, String);
 
-/// What stands before the lines of a section that refers to no dynamic table.
-const PREFIX: [u8; 2] = [0, 0];
-
-/// The section with these fields, in this order.
+/// The section with these fields, in this order, by the static table alone.
 #[must_use]
 pub fn encode(fields: &[Field]) -> Vec<u8> {
     let fields = fields.iter().map(|(name, value)| (name, value));
     Encoder::encode(fields).into_vec()
 }
 
-/// The fields of a section, in their order.
+/// The fields of a section by the static table alone, in their order.
 ///
 /// # Errors
 /// It is cut, refers to a dynamic table, or a field is no text.
-pub(crate) fn decode(section: &[u8]) -> Result<Vec<Field>, DecodeError> {
-    let mut lines = Lines { section, offset: 0 };
-    if lines.integer(8)? != 0 {
-        return Err(invalid(0, "refers to a dynamic table"));
+pub(crate) fn decode_static(section: &[u8]) -> Result<Vec<Field>, DecodeError> {
+    let fields = decode(section, &DynamicTable::default())?;
+    fields.ok_or_else(|| invalid(0, "refers to a dynamic table"))
+}
+
+/// The fields of a section, in their order; `None` if it refers to entries that the dynamic table does not have yet,
+/// or no more.
+///
+/// # Errors
+/// It is cut, refers to a table that there cannot be, or a field is no text.
+pub(crate) fn decode(
+    section: &[u8],
+    table: &DynamicTable,
+) -> Result<Option<Vec<Field>>, DecodeError> {
+    let mut lines = Prefixed::new(section);
+    let required = table.required(lines.integer(8)?)?;
+    let is_behind = lines.peek().is_some_and(|sign| sign & 0x80 != 0);
+    let delta = lines.integer(7)?;
+    let base = match is_behind {
+        true => required.checked_sub(delta + 1),
+        false => Some(required + delta),
+    };
+    let base = base.ok_or_else(|| invalid(1, "has a base below 0"))?;
+    if required > table.inserted() {
+        return Ok(None);
     }
-    lines.integer(7)?;
     let mut fields = Vec::new();
-    while let Some((offset, line)) = lines.next()? {
-        // The library keeps one field of each name, in no order: it is given one line at a time.
-        let alone = [PREFIX.as_slice(), line].concat();
-        let field = Decoder::decode(alone).map_err(|_| invalid(offset, "cannot be decoded"))?;
-        fields.extend(field);
-    }
-    Ok(fields)
-}
-
-const fn invalid(offset: usize, reason: &'static str) -> DecodeError {
-    DecodeError::invalid("field section", offset, Rule::Value, reason)
-}
-
-/// Finds where each line ends (RFC 9204, section 4.5).
-struct Lines<'a> {
-    section: &'a [u8],
-    offset: usize,
-}
-
-impl<'a> Lines<'a> {
-    /// The next line and its offset.
-    fn next(&mut self) -> Result<Option<(usize, &'a [u8])>, DecodeError> {
-        let start = self.offset;
-        let Some(first) = self.section.get(start) else {
+    while let Some(first) = lines.peek() {
+        let start = lines.offset();
+        let before = |index: usize| base.checked_sub(index + 1);
+        let refers = || match required {
+            0 => Err(invalid(start, "refers to a dynamic table")),
+            _ => Ok(()),
+        };
+        let field = match (first.leading_zeros(), first) {
+            (0, _) => match (first & 0x40 != 0, lines.integer(6)?) {
+                (true, _) => Some(lines.line(start)?),
+                (false, index) => {
+                    refers()?;
+                    before(index).and_then(|entry| table.entry(entry)).cloned()
+                }
+            },
+            (1, _) => match (first & 0x10 != 0, lines.integer(4)?) {
+                (true, _) => {
+                    lines.skip_text(7)?;
+                    Some(lines.line(start)?)
+                }
+                (false, index) => {
+                    refers()?;
+                    let entry = before(index).and_then(|entry| table.entry(entry));
+                    let value = lines.text(7)?;
+                    entry.map(|(name, _)| (name.clone(), value))
+                }
+            },
+            (2, _) => {
+                lines.skip_text(3)?;
+                lines.skip_text(7)?;
+                Some(lines.line(start)?)
+            }
+            (3, _) => {
+                refers()?;
+                let index = lines.integer(4)?;
+                table.entry(base + index).cloned()
+            }
+            (_, _) => {
+                refers()?;
+                let index = lines.integer(3)?;
+                let value = lines.text(7)?;
+                let entry = table.entry(base + index);
+                entry.map(|(name, _)| (name.clone(), value))
+            }
+        };
+        let Some(field) = field else {
             return Ok(None);
         };
-        let is_static = match first.leading_zeros() {
-            0 => {
-                self.integer(6)?;
-                first & 0x40 != 0
-            }
-            1 => {
-                self.integer(4)?;
-                self.text(7)?;
-                first & 0x10 != 0
-            }
-            2 => {
-                self.text(3)?;
-                self.text(7)?;
-                true
-            }
-            3.. => false,
-        };
-        match (is_static, self.section.get(start..self.offset)) {
-            (true, Some(line)) => Ok(Some((start, line))),
-            (true, None) => Err(invalid(start, "is cut")),
-            (false, _) => Err(invalid(start, "refers to a dynamic table")),
-        }
+        fields.push(field);
     }
-
-    /// An integer in the last `bits` of a byte and, if they are all set, in those that follow.
-    fn integer(&mut self, bits: u32) -> Result<usize, DecodeError> {
-        let start = self.offset;
-        let mut bytes = self.section.get(start..).unwrap_or_default().iter();
-        let most = (1_usize << bits) - 1;
-        let first = bytes.next().ok_or_else(|| invalid(start, "is cut"))?;
-        let mut value = usize::from(*first) & most;
-        self.offset += 1;
-        if value < most {
-            return Ok(value);
-        }
-        // Longer ones are lengths that nothing has.
-        for power in [0, 7, 14, 21] {
-            let byte = bytes.next().ok_or_else(|| invalid(start, "is cut"))?;
-            self.offset += 1;
-            value += usize::from(byte & 0x7f) << power;
-            if byte & 0x80 == 0 {
-                return Ok(value);
-            }
-        }
-        Err(invalid(start, "has too large a number"))
-    }
-
-    fn text(&mut self, bits: u32) -> Result<(), DecodeError> {
-        let length = self.integer(bits)?;
-        planted::panics("text-beyond", || self.offset + length > self.section.len());
-        self.offset += length;
-        Ok(())
-    }
+    Ok(Some(fields))
 }
 
 #[cfg(test)]
@@ -129,24 +121,24 @@ mod tests {
             ("content-type", &"a".repeat(300)),
             ("x-a", "1"),
         ]);
-        assert_eq!(decode(&encode(&said)), Ok(said));
+        assert_eq!(decode_static(&encode(&said)), Ok(said));
     }
 
     #[test]
     fn the_example_of_rfc_9204_appendix_b_1_is_read() {
         let section = hex::decode("0000510b2f696e6465782e68746d6c").unwrap();
-        assert_eq!(decode(&section), Ok(fields(&[(":path", "/index.html")])));
+        assert_eq!(
+            decode_static(&section),
+            Ok(fields(&[(":path", "/index.html")]))
+        );
     }
 
     #[rstest]
-    #[case(&[], 0, "is cut")]
-    #[case(&[0], 1, "is cut")]
     #[case(&[1, 0, 0x80], 0, "refers to a dynamic table")]
     #[case(&[0, 0, 0x80], 2, "refers to a dynamic table")]
     #[case(&[0, 0, 0x40, 0], 2, "refers to a dynamic table")]
     #[case(&[0, 0, 0x10], 2, "refers to a dynamic table")]
     #[case(&[0, 0, 0x00], 2, "refers to a dynamic table")]
-    #[case(&[0, 0, 0x51, 0x0b, 0x2f], 2, "is cut")]
     #[case(&[0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], 2, "has too large a number")]
     #[case(&[0, 0, 0xff, 0x7f], 2, "cannot be decoded")]
     fn a_section_that_cannot_be_read_is_an_error_with_its_place(
@@ -154,6 +146,21 @@ mod tests {
         #[case] offset: usize,
         #[case] reason: &'static str,
     ) {
-        assert_eq!(decode(section), Err(invalid(offset, reason)));
+        assert_eq!(decode_static(section), Err(invalid(offset, reason)));
+    }
+
+    #[rstest]
+    #[case(&[], 0)]
+    #[case(&[0], 1)]
+    #[case(&[0, 0, 0x51], 3)]
+    #[case(&[0, 0, 0x51, 0x0b, 0x2f], 3)]
+    #[case(&[0, 0, 0x22, b'a'], 2)]
+    fn a_section_that_is_cut_is_an_error_with_its_place(
+        #[case] section: &[u8],
+        #[case] offset: usize,
+    ) {
+        let have = section.len() - offset;
+        let cut = DecodeError::truncated("field section", offset, have + 1, have);
+        assert_eq!(decode_static(section), Err(cut));
     }
 }

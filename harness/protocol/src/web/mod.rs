@@ -2,12 +2,14 @@
 //!
 //! [`Web`] is one end of a connection: what happens on the streams of QUIC comes in, requests, sessions
 //! and their streams come out, and the other way round. [`StreamReader`] reads one direction of a stream
-//! of QUIC however its bytes are cut, for whoever takes part and for whoever only watches. Header fields
-//! are compressed by the static table alone (RFC 9204): no dynamic one is offered.
+//! of QUIC however its bytes are cut, for whoever takes part and for whoever only watches. Who takes part
+//! compresses header fields by the static table alone (RFC 9204) and offers no dynamic one; who watches follows
+//! those of others ([`HeaderTables`]).
 
 mod capsule;
 mod code;
 mod critical;
+mod dynamic_table;
 mod endpoint;
 mod fault;
 pub(crate) mod field_section;
@@ -15,6 +17,7 @@ pub(crate) mod field_section;
 pub mod fuzz;
 mod https;
 mod message;
+mod prefixed;
 mod reader;
 mod receive;
 mod settings;
@@ -27,6 +30,7 @@ use shakedown_wire::Writer;
 
 pub use capsule::{CapsuleReader, CapsuleType, SessionClose};
 pub use code::{SESSION_CODES, WebCode, from_http3, to_http3};
+pub use dynamic_table::HeaderTables;
 pub use endpoint::{Refusal, Web, WebEvent};
 pub use field_section::{Field, encode as encode_fields};
 pub use https::https;

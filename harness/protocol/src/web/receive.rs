@@ -237,7 +237,7 @@ impl Web {
             }
             _ => return Err(unexpected("a frame that no request's stream has")),
         }
-        let fields = field_section::decode(payload)
+        let fields = field_section::decode_static(payload)
             .map_err(|error| Fault::Connection(WebCode::DecompressionFailed, error.to_string()))?;
         let malformed = |why| Fault::Stream(WebCode::MessageError, why);
         let Some(stream) = self.streams.get_mut(&id) else {

@@ -6,7 +6,7 @@ use shakedown_wire::{DecodeError, Reader, quic};
 use super::capsule::{CapsuleReader, SessionClose};
 use super::reader::{Item, StreamReader};
 use super::settings::{Setting, Settings};
-use super::{Field, field_section, frame_type, message, stream_type};
+use super::{Field, HeaderTables, frame_type, message, stream_type};
 use crate::stream_decoder::{StreamDecoder, StreamFrame};
 use crate::streams::StreamId;
 use crate::vocabulary::Described;
@@ -21,6 +21,7 @@ pub struct WebStreamDecoder {
     id: StreamId,
     what: StreamKind,
     directions: [Option<(StreamReader, Direction)>; 2],
+    tables: HeaderTables,
     /// Decodes the application's bytes.
     content: Box<dyn StreamDecoder>,
 }
@@ -47,6 +48,8 @@ struct Direction {
     /// The close of the session, if it was not emitted yet.
     close: Option<SessionClose>,
     is_closed: bool,
+    /// It is the encoder stream of QPACK.
+    is_encoder: bool,
     /// Where the application's bytes begin.
     content_at: Option<usize>,
 }
@@ -60,13 +63,15 @@ struct Data {
 }
 
 impl WebStreamDecoder {
-    /// A decoder of the stream with this id. `content` decodes the application's bytes on a stream of a session.
+    /// A decoder of the stream with this id. `content` decodes the application's bytes on a stream of a session;
+    /// `tables` are those of the connection.
     #[must_use]
-    pub fn new(stream: u64, content: Box<dyn StreamDecoder>) -> Self {
+    pub fn new(stream: u64, tables: HeaderTables, content: Box<dyn StreamDecoder>) -> Self {
         Self {
             id: StreamId(stream),
             what: StreamKind::Unknown,
             directions: [None, None],
+            tables,
             content,
         }
     }
@@ -104,13 +109,19 @@ impl StreamDecoder for WebStreamDecoder {
         let Some((mut reader, mut direction)) = self.directions[by.index()].take() else {
             return;
         };
-        let (what, content) = (&mut self.what, &mut self.content);
+        let (what, content, tables) = (&mut self.what, &mut self.content, &self.tables);
         let taken = reader.take(bytes, |item, end| {
             if let Item::Raw(bytes) = item {
+                let begins = end - bytes.len();
                 let Some(base) = direction.content_at else {
-                    return Ok(()); // Of QPACK, or of a type that is not known.
+                    // Of a type that is not known, or what a decoder of QPACK acknowledges.
+                    let taken = match direction.is_encoder {
+                        true => tables.instructions(by, bytes),
+                        false => Ok(()),
+                    };
+                    return taken.map_err(|error| error.moved(begins));
                 };
-                let offset = (end - bytes.len() - base) as u64;
+                let offset = (begins - base) as u64;
                 content.take(by, offset, bytes, &mut |said| {
                     let end = said.end + base as u64;
                     let frame = said.frame.map_err(|error| error.moved(base));
@@ -122,7 +133,7 @@ impl StreamDecoder for WebStreamDecoder {
                 let (end, frame) = (end as u64, Ok(frame));
                 emit(StreamFrame { end, frame });
             };
-            direction.item(item, end, what, emit)
+            direction.item(item, end, what, (by, tables), emit)
         });
         match taken {
             Ok(()) => self.directions[by.index()] = Some((reader, direction)),
@@ -148,18 +159,22 @@ impl Direction {
         item: Item<'_>,
         end: usize,
         what: &mut StreamKind,
+        (by, tables): (quic::Role, &HeaderTables),
         emit: &mut dyn FnMut(Described),
     ) -> Result<(), DecodeError> {
         let is_new = *what == StreamKind::Unknown;
         match item {
             Item::StreamType(stream_type::WEBTRANSPORT) => return Ok(()),
-            Item::StreamType(kind) => emit(match kind {
-                stream_type::CONTROL => described("CONTROL", []),
-                stream_type::PUSH => described("PUSH", []),
-                stream_type::QPACK_ENCODER => described("QPACK_ENCODER", []),
-                stream_type::QPACK_DECODER => described("QPACK_DECODER", []),
-                other => described("STREAM", [("type", other.into())]),
-            }),
+            Item::StreamType(kind) => {
+                self.is_encoder = kind == stream_type::QPACK_ENCODER;
+                emit(match kind {
+                    stream_type::CONTROL => described("CONTROL", []),
+                    stream_type::PUSH => described("PUSH", []),
+                    stream_type::QPACK_ENCODER => described("QPACK_ENCODER", []),
+                    stream_type::QPACK_DECODER => described("QPACK_DECODER", []),
+                    other => described("STREAM", [("type", other.into())]),
+                });
+            }
             Item::Session(session) => {
                 *what = StreamKind::OfSession;
                 self.content_at = Some(end);
@@ -171,10 +186,23 @@ impl Direction {
             }
             Item::Frame { kind, payload } => {
                 let begins = end - payload.len();
-                let frame = frame(kind, payload).map_err(|error| error.moved(begins))?;
-                if kind == frame_type::HEADERS && is_new && asks_for_session(payload) {
-                    *what = StreamKind::Session;
-                }
+                let frame = match kind {
+                    frame_type::HEADERS => {
+                        let fields = tables.decode(by, payload);
+                        let fields = fields.map_err(|error| error.moved(begins))?;
+                        if is_new && fields.as_deref().is_some_and(asks_for_session) {
+                            *what = StreamKind::Session;
+                        }
+                        headers(fields)
+                    }
+                    frame_type::SETTINGS => {
+                        let settings = Settings::decode(payload);
+                        let settings = settings.map_err(|error| error.moved(begins))?;
+                        tables.settings(by, &settings);
+                        settings_frame(&settings)
+                    }
+                    _ => frame(kind, payload).map_err(|error| error.moved(begins))?,
+                };
                 emit(frame);
             }
             Item::Unknown { kind, length } => {
@@ -251,29 +279,13 @@ fn body_of(bytes: &[u8]) -> Value {
         .unwrap_or_else(|| json!({ "hex": hex::encode(bytes) }))
 }
 
-/// A frame that is read as a whole.
+/// A frame that has an id, or is not known.
 fn frame(kind: u64, payload: &[u8]) -> Result<Described, DecodeError> {
     let id = |name: &'static str| {
         let id = Reader::new(payload).quic_varint("id")?;
         Ok(described(name, [("id", id.into())]))
     };
     match kind {
-        frame_type::SETTINGS => {
-            let settings = Settings::decode(payload)?;
-            let fields = settings.iter().map(|(id, value)| {
-                let known = Setting::from_number(id).map(|known| known.name().to_owned());
-                (known.unwrap_or_else(|| id.to_string()), value.into())
-            });
-            Ok(Described {
-                frame: "SETTINGS",
-                fields: fields.collect(),
-            })
-        }
-        frame_type::HEADERS => {
-            let fields = field_section::decode(payload)?.into_iter();
-            let fields: Vec<_> = fields.map(|(name, value)| json!([name, value])).collect();
-            Ok(described("HEADERS", [("fields", fields.into())]))
-        }
         frame_type::GOAWAY => id("GOAWAY"),
         frame_type::MAX_PUSH_ID => id("MAX_PUSH_ID"),
         frame_type::CANCEL_PUSH => id("CANCEL_PUSH"),
@@ -282,10 +294,32 @@ fn frame(kind: u64, payload: &[u8]) -> Result<Described, DecodeError> {
     }
 }
 
+/// Header fields; those that refer to missing entries of a dynamic table have none that are known.
+fn headers(fields: Option<Vec<Field>>) -> Described {
+    let Some(fields) = fields else {
+        return described(
+            "HEADERS",
+            [("missing", "entries of the dynamic table".into())],
+        );
+    };
+    let fields = fields.into_iter();
+    let fields: Vec<_> = fields.map(|(name, value)| json!([name, value])).collect();
+    described("HEADERS", [("fields", fields.into())])
+}
+
+fn settings_frame(settings: &Settings) -> Described {
+    let fields = settings.iter().map(|(id, value)| {
+        let known = Setting::from_number(id).map(|known| known.name().to_owned());
+        (known.unwrap_or_else(|| id.to_string()), value.into())
+    });
+    Described {
+        frame: "SETTINGS",
+        fields: fields.collect(),
+    }
+}
+
 /// Whether these are the fields of a request for a session.
-fn asks_for_session(section: &[u8]) -> bool {
-    let is = |fields: &[Field], name, value| message::get(fields, name) == Some(value);
-    field_section::decode(section).is_ok_and(|fields| {
-        is(&fields, ":method", "CONNECT") && is(&fields, ":protocol", "webtransport")
-    })
+fn asks_for_session(fields: &[Field]) -> bool {
+    let is = |name, value| message::get(fields, name) == Some(value);
+    is(":method", "CONNECT") && is(":protocol", "webtransport")
 }

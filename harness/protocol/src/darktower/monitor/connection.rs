@@ -16,7 +16,7 @@ use crate::monitor::at::At;
 use crate::monitor::findings::{Findings, ObservationSink, Occurrence};
 use crate::monitor::{UnjudgedConnection, Unread};
 use crate::requirement::Role;
-use crate::web::{self, Field, WebCode};
+use crate::web::{self, Field, HeaderTables, WebCode};
 
 /// Most streams of a connection that are read; what more of them say is not known.
 const MOST_STREAMS: usize = 1_024;
@@ -49,6 +49,7 @@ pub(super) struct Connection {
     pub(super) packets: u64,
     pub(super) streams: BTreeMap<u64, Stream>,
     pub(super) sessions: BTreeMap<u64, Session>,
+    tables: HeaderTables,
     /// The client requested the information of a meeting.
     pub(super) asks_for_meeting: bool,
     /// When the client first sent a message to a Meeting Controller.
@@ -86,6 +87,7 @@ impl Connection {
             packets: 0,
             streams: BTreeMap::new(),
             sessions: BTreeMap::new(),
+            tables: HeaderTables::default(),
             asks_for_meeting: false,
             speaks: None,
             is_over: false,
@@ -183,7 +185,7 @@ impl Connection {
             self.is_incomplete = true;
             return;
         }
-        let stream = Stream::new(id);
+        let stream = Stream::new(id, self.tables.clone());
         if stream.is_bidirectional() && stream.opener() == Role::Initiator {
             let asked = self.moments.now(Role::Initiator, at);
             self.sessions.entry(id).or_default().asked = Some(asked);

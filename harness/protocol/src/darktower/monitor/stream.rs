@@ -7,7 +7,7 @@ use crate::requirement::Role;
 use crate::streams::StreamId;
 use crate::vocabulary::Described;
 use crate::web::{
-    CapsuleReader, Field, Item, SessionClose, StreamReader, field_section, frame_type,
+    CapsuleReader, Field, HeaderTables, Item, SessionClose, Settings, StreamReader, frame_type, stream_type,
 };
 
 /// Most bytes that are kept of an end before it is known what the other one opened.
@@ -24,6 +24,7 @@ pub(super) struct Stream {
     /// Whether the kind of the stream is known from its opener.
     is_known: bool,
     pub(super) sides: [Direction; 2],
+    tables: HeaderTables,
 }
 
 /// The state of one direction of a stream.
@@ -45,6 +46,8 @@ pub(super) struct Direction {
     pub(super) is_broken: bool,
     /// Bytes of it are missing, or cannot be read.
     pub(super) is_lost: bool,
+    /// It is the encoder stream of QPACK.
+    is_encoder: bool,
     has_begun: bool,
 }
 
@@ -76,7 +79,8 @@ pub(super) enum StreamItem {
 }
 
 impl Stream {
-    pub(super) fn new(stream: u64) -> Self {
+    /// One to which nothing came; `tables` are those of its connection.
+    pub(super) fn new(stream: u64, tables: HeaderTables) -> Self {
         let id = StreamId(stream);
         let mut sides = [Direction::default(), Direction::default()];
         let reader = StreamReader::opening(!id.is_bidirectional());
@@ -87,6 +91,7 @@ impl Stream {
             is_of_connect: false,
             is_known: false,
             sides,
+            tables,
         }
     }
 
@@ -158,22 +163,28 @@ impl Stream {
                 hear(StreamItem::OfSession);
             }
             Item::Frame { kind, payload } if kind == frame_type::HEADERS => {
-                match field_section::decode(payload) {
-                    Ok(fields) => hear(StreamItem::Headers(fields)),
-                    Err(_) => hear(StreamItem::Opaque),
+                match self.tables.decode(by.into(), payload) {
+                    Ok(Some(fields)) => hear(StreamItem::Headers(fields)),
+                    Ok(None) | Err(_) => hear(StreamItem::Opaque),
                 }
+            }
+            Item::Frame { kind, payload } if kind == frame_type::SETTINGS => {
+                self.tables.settings(by.into(), &Settings::decode(payload)?);
             }
             Item::Data(bytes) if self.is_of_connect => {
                 if let Some(close) = side.capsules.take(bytes)? {
                     hear(StreamItem::Close(close));
                 }
             }
-            Item::Raw(bytes) => {
-                if let Some(content) = &mut side.content {
-                    content.take(by, bytes, hear);
-                }
+            Item::Raw(bytes) => match &mut side.content {
+                Some(content) => content.take(by, bytes, hear),
+                None if side.is_encoder => self.tables.instructions(by.into(), bytes)?,
+                None => {}
+            },
+            Item::StreamType(kind) => {
+                side.is_encoder = kind == stream_type::QPACK_ENCODER;
+                return Ok(());
             }
-            Item::StreamType(_) => return Ok(()),
             Item::Frame { .. } | Item::DataBegins(_) | Item::Data(_) | Item::Unknown { .. } => {}
         }
         self.is_known = true;

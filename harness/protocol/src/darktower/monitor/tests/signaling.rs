@@ -50,6 +50,21 @@ fn what_is_no_message_is_not_the_first_one_where_signaling_is_known() {
     told.broke(&[("DT-S-03", Client)]);
 }
 
+/// A request for a session as aioquic makes it for the second time.
+#[test]
+fn a_session_is_known_that_is_asked_for_by_a_dynamic_table() {
+    let bytes = |text: &str| hex::decode(text).unwrap();
+    let settings = bytes("0004100150000710080121013301ab60374201");
+    let instructions =
+        bytes("023fe11f67b95d8749c87a3f89f058d360ea4567b13fc08aa0e41d139d09b8d34cb3c1032f7774");
+    let rig = Rig::new().connected(1 << 20, 10 << 20);
+    let rig = rig.opens(7, Server, &settings).opens(10, Client, &instructions);
+    let rig = rig.opens(0, Client, &bytes("01070482cf10d71112"));
+    let refused = rig.answers(0, "404").later(5);
+    let told = refused.opens_in(4, Client, &join()).end();
+    told.broke(&[("DT-S-01", Client)]);
+}
+
 #[test]
 fn the_first_message_is_not_known_where_bytes_are_missing() {
     let rig = Rig::session().opens_in(4, Client, &[]).lacks(4, Client);
