@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
+use ::pem::{Pem, encode_many};
 use quinn_proto::crypto;
 use quinn_proto::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use ring::digest;
@@ -62,6 +63,17 @@ impl Identity {
     pub fn fingerprint(&self) -> String {
         let own = self.chain.first().map(|own| own.as_ref());
         hex::encode(digest::digest(&digest::SHA256, own.unwrap_or_default()))
+    }
+
+    /// The certificates and the key, each as a block of a PEM file.
+    #[must_use]
+    pub fn pem(&self) -> String {
+        let chain = self
+            .chain
+            .iter()
+            .map(|one| Pem::new("CERTIFICATE", one.as_ref()));
+        let key = Pem::new("PRIVATE KEY", self.key.secret_der());
+        encode_many(&chain.chain([key]).collect::<Vec<_>>())
     }
 
     /// The certificate of seeded servers: its key is no secret. A signature by Ed25519 has nothing

@@ -21,8 +21,8 @@ use ready::ready;
 use crate::kernel;
 use crate::ports::FreePort;
 use crate::process::{
-    PlaceholderError, Placeholders, Process, ProcessEnvironment, ProcessExit, StartError, command,
-    expand,
+    CertificateFile, PlaceholderError, Placeholders, Process, ProcessEnvironment, ProcessExit,
+    StartError, command, expand,
 };
 
 /// How often a responder is asked before its first scenario, at least.
@@ -46,6 +46,7 @@ pub struct Launcher {
     key_log: Option<PathBuf>,
     /// Where they are asked to leave what they counted, for `{counters}`.
     counters: PathBuf,
+    certificate: CertificateFile,
     starts: AtomicU64,
 }
 
@@ -180,6 +181,7 @@ impl Launcher {
             shakedown,
             key_log: None,
             counters: PathBuf::from(NOWHERE),
+            certificate: CertificateFile::default(),
             starts: AtomicU64::new(0),
         }
     }
@@ -418,6 +420,7 @@ impl Launcher {
             seed: self.next_seed(),
             shakedown: &self.shakedown,
             counters: &self.counters,
+            certificate: &self.certificate,
         }
     }
 }

@@ -126,7 +126,7 @@ pub struct Start {
     /// Program and arguments. Placeholders: `{address}`, `{port}`, `{peer}`, `{mode}`, `{seed}`,
     /// `{bits_per_second}`, `{frames_per_second}`, `{seconds}`, `{shakedown}` (this program),
     /// `{counters}` (a file to leave its counters in), `{certificate}` (SHA-256 of the scripted
-    /// peer's certificate, in hexadecimal).
+    /// peer's certificate, in hexadecimal), `{certificate_file}` (a PEM file of that certificate and its key).
     pub command: Vec<String>,
     /// Program and arguments with no handshake option given: the mode must then be the default
     /// (MS-L-07). Left out if it cannot be started so.

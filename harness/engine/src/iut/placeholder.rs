@@ -1,5 +1,5 @@
 /// What a command may contain in braces.
-pub(super) const KNOWN: [&str; 11] = [
+pub(super) const KNOWN: [&str; 12] = [
     "address",
     "port",
     "peer",
@@ -11,6 +11,7 @@ pub(super) const KNOWN: [&str; 11] = [
     "shakedown",
     "counters",
     "certificate",
+    "certificate_file",
 ];
 
 /// A part of a word of a command.

@@ -1,13 +1,16 @@
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use shakedown_carrier::Identity;
 use shakedown_engine::iut::{Iut, Piece, pieces};
 use shakedown_engine::scenario::Needs;
+use tempfile::NamedTempFile;
 
 /// What the placeholders of an IUT description stand for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Placeholders<'a> {
     /// The implementation's address (`{address}`, `{port}`).
     pub address: Option<SocketAddr>,
@@ -21,7 +24,31 @@ pub struct Placeholders<'a> {
     pub shakedown: &'a str,
     /// Where it is asked to leave what it counted (`{counters}`).
     pub counters: &'a Path,
+    /// The scripted peer's certificate with its key (`{certificate_file}`), once it was asked for.
+    pub certificate: &'a CertificateFile,
 }
+
+/// A PEM file of the scripted peer's certificate and its key. It is written when it is first asked for, and removed
+/// with this.
+#[derive(Debug, Default)]
+pub struct CertificateFile(OnceLock<NamedTempFile>);
+
+impl CertificateFile {
+    /// # Errors
+    /// It cannot be made.
+    fn path(&self) -> Result<&Path, &'static str> {
+        if let Some(file) = self.0.get() {
+            return Ok(file.path());
+        }
+        let own = Identity::own().map_err(|_| NO_CERTIFICATE)?;
+        let mut file = NamedTempFile::new().map_err(|_| NO_FILE)?;
+        file.write_all(own.pem().as_bytes()).map_err(|_| NO_FILE)?;
+        Ok(self.0.get_or_init(|| file).path())
+    }
+}
+
+const NO_CERTIFICATE: &str = "the scripted peer can make no certificate";
+const NO_FILE: &str = "no temporary file can be written";
 
 /// A text of an IUT description that holds a placeholder which has no meaning there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,7 +57,7 @@ pub enum PlaceholderError {
     #[error(
         "{{{name}}} in {text:?} is no placeholder; there are {{address}}, {{port}}, {{peer}}, \
              {{mode}}, {{number}}, {{seed}}, {{bits_per_second}}, {{frames_per_second}}, {{seconds}}, \
-             {{shakedown}}, {{counters}} and {{certificate}}"
+             {{shakedown}}, {{counters}}, {{certificate}} and {{certificate_file}}"
     )]
     Unknown {
         /// The name between the braces.
@@ -139,8 +166,12 @@ fn value(
         "counters" => values.counters.display().to_string(),
         "certificate" => match Identity::own() {
             Ok(own) => own.fingerprint(),
-            Err(_) => return Err(no_value("the scripted peer can make none")),
+            Err(_) => return Err(no_value(NO_CERTIFICATE)),
         },
+        "certificate_file" => {
+            let path = values.certificate.path().map_err(no_value)?;
+            path.display().to_string()
+        }
         unknown => {
             return Err(PlaceholderError::Unknown {
                 name: unknown.to_owned(),

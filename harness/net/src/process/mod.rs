@@ -25,7 +25,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
 pub(crate) use command::expand;
-pub use command::{PlaceholderError, Placeholders, command};
+pub use command::{CertificateFile, PlaceholderError, Placeholders, command};
 pub use environment::ProcessEnvironment;
 pub(crate) use environment::located;
 pub use exit::ProcessExit;
