@@ -130,3 +130,34 @@ fn the_page_passes_all_that_it_claims_as_a_client_under_test() {
     assert_eq!(output.status.code(), Some(0));
     assert!(passed.len() >= 11, "{passed:?}");
 }
+
+#[test]
+#[ignore = "make test-browser: it needs Chromium"]
+fn the_page_is_served_by_services_of_another_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = Path::new(ROOT);
+    let output = shakedown(&["interop", "--format", "json", "--jobs", "3"])
+        .arg(root.join("vectors/darktower/reference-server.toml"))
+        .arg(root.join("docs/examples/browser.toml"))
+        .arg("--out")
+        .arg(folder.path().join("out"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let events = String::from_utf8(output.stdout).unwrap();
+    let pairs = events
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap());
+    let pairs: Vec<Value> = pairs
+        .filter(|event: &Value| event["type"] == "pair")
+        .collect();
+    for pair in &pairs {
+        let offered = pair["responder"]["mode"].as_str().unwrap().split(',');
+        let is_offered = offered
+            .into_iter()
+            .any(|one| pair["initiator"]["mode"] == one);
+        let expected = if is_offered { "streams" } else { "refuses" };
+        assert_eq!(pair["outcome"], expected, "{pair}");
+    }
+    assert_eq!(pairs.len(), 12);
+}
