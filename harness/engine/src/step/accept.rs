@@ -61,8 +61,8 @@ impl Verb for Accept {
 }
 
 impl StreamWait for Accept {
-    fn on(&self) -> On<'_> {
-        On::Nothing
+    fn subject(&self) -> Subject<'_> {
+        Subject::Nothing
     }
 
     fn begin(&self, _: &Start<'_>) -> Result<Box<dyn Expectation>, String> {

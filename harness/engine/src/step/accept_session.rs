@@ -58,8 +58,8 @@ impl Verb for AcceptSession {
 }
 
 impl StreamWait for AcceptSession {
-    fn on(&self) -> On<'_> {
-        On::Connection(&self.connection, Use::Waits)
+    fn subject(&self) -> Subject<'_> {
+        Subject::Connection(&self.connection, Access::Waits)
     }
 
     fn begin(&self, start: &Start<'_>) -> Result<Box<dyn Expectation>, String> {

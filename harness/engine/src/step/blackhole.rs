@@ -27,8 +27,8 @@ where
 }
 
 impl<const SENDS: bool> StreamAction for DropPackets<SENDS> {
-    fn on(&self) -> On<'_> {
-        On::Connection(&self.0.connection, Use::Acts)
+    fn subject(&self) -> Subject<'_> {
+        Subject::Connection(&self.0.connection, Access::Acts)
     }
 
     fn needs_handshake(&self) -> bool {

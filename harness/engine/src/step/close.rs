@@ -31,26 +31,26 @@ impl Verb for Close {
 }
 
 impl StreamAction for Close {
-    fn on(&self) -> On<'_> {
-        On::Connection(&self.connection, Use::Acts)
+    fn subject(&self) -> Subject<'_> {
+        Subject::Connection(&self.connection, Access::Acts)
     }
 
     fn needs_handshake(&self) -> bool {
         false
     }
 
-    fn after_end(
+    fn when_closed(
         &self,
         _: Target,
         ended: &ConnectionEnd,
         connections: &mut Connections,
-    ) -> AfterEnd {
+    ) -> WhenClosed {
         match ended {
             // A client that has done its part may close before the scripted peer does.
             ConnectionEnd::Application { code: 0, .. } if !connections.is_client => {
-                AfterEnd::NeedsNot
+                WhenClosed::Skipped
             }
-            ended => AfterEnd::of(ended),
+            ended => WhenClosed::of(ended),
         }
     }
 

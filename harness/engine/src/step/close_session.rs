@@ -24,8 +24,8 @@ impl Verb for CloseSession {
 }
 
 impl StreamAction for CloseSession {
-    fn on(&self) -> On<'_> {
-        On::Session(&self.session, Use::Acts)
+    fn subject(&self) -> Subject<'_> {
+        Subject::Session(&self.session, Access::Acts)
     }
 
     fn act(

@@ -96,8 +96,8 @@ impl Verb for Connect {
 }
 
 impl StreamAction for Connect {
-    fn on(&self) -> On<'_> {
-        On::Nothing
+    fn subject(&self) -> Subject<'_> {
+        Subject::Nothing
     }
 
     fn act(

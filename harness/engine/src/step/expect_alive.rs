@@ -18,8 +18,8 @@ impl Verb for ExpectAlive {
 }
 
 impl StreamWait for ExpectAlive {
-    fn on(&self) -> On<'_> {
-        On::Connection(&self.connection, Use::Lives)
+    fn subject(&self) -> Subject<'_> {
+        Subject::Connection(&self.connection, Access::NeedsAlive)
     }
 
     fn begin(&self, _: &Start<'_>) -> Result<Box<dyn Expectation>, String> {

@@ -87,8 +87,8 @@ impl Ending {
 }
 
 impl StreamWait for ExpectClose {
-    fn on(&self) -> On<'_> {
-        On::Connection(&self.connection, Use::Waits)
+    fn subject(&self) -> Subject<'_> {
+        Subject::Connection(&self.connection, Access::Waits)
     }
 
     fn begin(&self, _: &Start<'_>) -> Result<Box<dyn Expectation>, String> {

@@ -18,8 +18,8 @@ impl Verb for ExpectConnected {
 }
 
 impl StreamWait for ExpectConnected {
-    fn on(&self) -> On<'_> {
-        On::Connection(&self.connection, Use::Waits)
+    fn subject(&self) -> Subject<'_> {
+        Subject::Connection(&self.connection, Access::Waits)
     }
 
     fn begin(&self, _: &Start<'_>) -> Result<Box<dyn Expectation>, String> {

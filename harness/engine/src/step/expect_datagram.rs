@@ -49,8 +49,8 @@ impl Verb for ExpectDatagram {
 }
 
 impl StreamWait for ExpectDatagram {
-    fn on(&self) -> On<'_> {
-        On::Session(&self.session, Use::Waits)
+    fn subject(&self) -> Subject<'_> {
+        Subject::Session(&self.session, Access::Waits)
     }
 
     fn begin(&self, start: &Start<'_>) -> Result<Box<dyn Expectation>, String> {

@@ -169,8 +169,8 @@ impl Awaited for Ending {
 }
 
 impl StreamWait for ExpectExit {
-    fn on(&self) -> On<'_> {
-        On::Nothing
+    fn subject(&self) -> Subject<'_> {
+        Subject::Nothing
     }
 
     fn begin(&self, start: &Start<'_>) -> Result<Box<dyn Expectation>, String> {

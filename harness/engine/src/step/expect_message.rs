@@ -59,8 +59,8 @@ impl Verb for ExpectMessage {
 }
 
 impl StreamWait for ExpectMessage {
-    fn on(&self) -> On<'_> {
-        On::Stream(&self.stream, Use::Waits)
+    fn subject(&self) -> Subject<'_> {
+        Subject::Stream(&self.stream, Access::Waits)
     }
 
     fn begin(&self, start: &Start<'_>) -> Result<Box<dyn Expectation>, String> {

@@ -35,10 +35,10 @@ impl Verb for ExpectQuiet {
 }
 
 impl StreamWait for ExpectQuiet {
-    fn on(&self) -> On<'_> {
+    fn subject(&self) -> Subject<'_> {
         match &self.stream {
-            Some(stream) => On::Stream(stream, Use::Lives),
-            None => On::Connection(&self.connection, Use::Lives),
+            Some(stream) => Subject::Stream(stream, Access::NeedsAlive),
+            None => Subject::Connection(&self.connection, Access::NeedsAlive),
         }
     }
 

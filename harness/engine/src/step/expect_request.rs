@@ -63,8 +63,8 @@ impl Verb for ExpectRequest {
 }
 
 impl StreamWait for ExpectRequest {
-    fn on(&self) -> On<'_> {
-        On::Connection(&self.connection, Use::Waits)
+    fn subject(&self) -> Subject<'_> {
+        Subject::Connection(&self.connection, Access::Waits)
     }
 
     fn begin(&self, start: &Start<'_>) -> Result<Box<dyn Expectation>, String> {

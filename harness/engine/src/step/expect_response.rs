@@ -56,8 +56,8 @@ impl Verb for ExpectResponse {
 }
 
 impl StreamWait for ExpectResponse {
-    fn on(&self) -> On<'_> {
-        On::Request(&self.request, Use::Waits)
+    fn subject(&self) -> Subject<'_> {
+        Subject::Request(&self.request, Access::Waits)
     }
 
     fn begin(&self, start: &Start<'_>) -> Result<Box<dyn Expectation>, String> {

@@ -47,8 +47,8 @@ impl ExpectSession {
 }
 
 impl StreamWait for ExpectSession {
-    fn on(&self) -> On<'_> {
-        On::Session(&self.session, Use::Waits)
+    fn subject(&self) -> Subject<'_> {
+        Subject::Session(&self.session, Access::Waits)
     }
 
     fn begin(&self, _: &Start<'_>) -> Result<Box<dyn Expectation>, String> {

@@ -37,8 +37,8 @@ impl ExpectSessionEnd {
 }
 
 impl StreamWait for ExpectSessionEnd {
-    fn on(&self) -> On<'_> {
-        On::Session(&self.session, Use::Waits)
+    fn subject(&self) -> Subject<'_> {
+        Subject::Session(&self.session, Access::Waits)
     }
 
     fn begin(&self, _: &Start<'_>) -> Result<Box<dyn Expectation>, String> {

@@ -52,8 +52,8 @@ impl Verb for ExpectStream {
 }
 
 impl StreamWait for ExpectStream {
-    fn on(&self) -> On<'_> {
-        On::Connection(&self.connection, Use::Waits)
+    fn subject(&self) -> Subject<'_> {
+        Subject::Connection(&self.connection, Access::Waits)
     }
 
     fn begin(&self, _: &Start<'_>) -> Result<Box<dyn Expectation>, String> {

@@ -45,8 +45,8 @@ impl ExpectStreamEnd {
 }
 
 impl StreamWait for ExpectStreamEnd {
-    fn on(&self) -> On<'_> {
-        On::Stream(&self.stream, Use::Waits)
+    fn subject(&self) -> Subject<'_> {
+        Subject::Stream(&self.stream, Access::Waits)
     }
 
     fn begin(&self, _: &Start<'_>) -> Result<Box<dyn Expectation>, String> {

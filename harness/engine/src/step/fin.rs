@@ -17,8 +17,8 @@ impl Verb for Fin {
 }
 
 impl StreamAction for Fin {
-    fn on(&self) -> On<'_> {
-        On::Stream(&self.0.stream, Use::Acts)
+    fn subject(&self) -> Subject<'_> {
+        Subject::Stream(&self.0.stream, Access::Acts)
     }
 
     fn sends(&self) -> bool {

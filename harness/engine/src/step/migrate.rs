@@ -24,8 +24,8 @@ impl Verb for Migrate {
 }
 
 impl StreamAction for Migrate {
-    fn on(&self) -> On<'_> {
-        On::Connection(&self.0.connection, Use::Acts)
+    fn subject(&self) -> Subject<'_> {
+        Subject::Connection(&self.0.connection, Access::Acts)
     }
 
     fn act(

@@ -31,7 +31,7 @@ pub use expect_close::Ending;
 pub use expect_exit::ExitKind;
 pub use media::Carry;
 pub use mutate::Patch;
-use names::On;
+use names::Subject;
 pub use names::{MAIN, OfConnection, OfStream, WithCode};
 pub use pace::Pace;
 pub use transport::Parameter;
@@ -303,17 +303,17 @@ impl Play<'_> {
     }
 
     /// What it acts on or waits for over streams.
-    pub(crate) fn on(&self) -> On<'_> {
+    pub(crate) fn subject(&self) -> Subject<'_> {
         match self {
-            Self::StreamAction(step) => step.on(),
-            Self::StreamWait(step) => step.on(),
+            Self::StreamAction(step) => step.subject(),
+            Self::StreamWait(step) => step.subject(),
             Self::Repeats(_)
             | Self::Chooses(_)
             | Self::Sleeps(_)
             | Self::Restarts(_)
             | Self::Watches(_)
             | Self::Sends(..)
-            | Self::Waits(..) => On::Nothing,
+            | Self::Waits(..) => Subject::Nothing,
         }
     }
 

@@ -43,26 +43,26 @@ pub struct WithCode {
 
 /// What a step acts on or waits for, by its name.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum On<'a> {
+pub(crate) enum Subject<'a> {
     /// Nothing that is there.
     Nothing,
-    Connection(&'a str, Use),
-    Stream(&'a str, Use),
+    Connection(&'a str, Access),
+    Stream(&'a str, Access),
     /// A session of WebTransport.
-    Session(&'a str, Use),
+    Session(&'a str, Access),
     /// A request over HTTP/3.
-    Request(&'a str, Use),
+    Request(&'a str, Access),
 }
 
 /// What a step does with a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Use {
+pub(crate) enum Access {
     /// It does something to it.
     Acts,
     /// It waits for something that may have come before the end.
     Waits,
     /// It wants it alive.
-    Lives,
+    NeedsAlive,
     /// It lets packets pass again, which does no harm.
-    Mends,
+    Restores,
 }

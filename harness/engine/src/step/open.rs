@@ -50,24 +50,24 @@ impl Verb for Open {
 }
 
 impl StreamAction for Open {
-    fn on(&self) -> On<'_> {
+    fn subject(&self) -> Subject<'_> {
         match &self.session {
-            Some(session) => On::Session(session, Use::Acts),
-            None => On::Connection(&self.connection, Use::Acts),
+            Some(session) => Subject::Session(session, Access::Acts),
+            None => Subject::Connection(&self.connection, Access::Acts),
         }
     }
 
-    fn after_end(
+    fn when_closed(
         &self,
         target: Target,
         ended: &ConnectionEnd,
         connections: &mut Connections,
-    ) -> AfterEnd {
+    ) -> WhenClosed {
         if let Ok(number) = target.connection() {
             // Later steps may name it; they are passed over too.
             connections.open(number, self.unidirectional, &self.stream);
         }
-        AfterEnd::of(ended)
+        WhenClosed::of(ended)
     }
 
     fn act(

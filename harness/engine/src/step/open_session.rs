@@ -39,8 +39,8 @@ impl Verb for OpenSession {
 }
 
 impl StreamAction for OpenSession {
-    fn on(&self) -> On<'_> {
-        On::Connection(&self.connection, Use::Acts)
+    fn subject(&self) -> Subject<'_> {
+        Subject::Connection(&self.connection, Access::Acts)
     }
 
     fn act(

@@ -30,13 +30,13 @@ pub(super) mod streams {
 
     pub(crate) use crate::script::send;
     pub(crate) use crate::script::streams::acts::{
-        ActionResult, AfterEnd, OngoingAction, Progress, Start, StreamAction, Target,
+        ActionResult, OngoingAction, Progress, Start, StreamAction, Target, WhenClosed,
     };
     pub(crate) use crate::script::streams::connections::{Connection, Connections};
     pub(crate) use crate::script::streams::ended::{ConnectionEnd, Moment};
     pub(crate) use crate::script::streams::stream::Stream;
     pub(crate) use crate::script::streams::view::{View, WaitState};
     pub(crate) use crate::script::streams::wait::{Expectation, StreamWait};
-    pub(crate) use crate::step::names::{MAIN, OfConnection, OfStream, On, Use, WithCode};
+    pub(crate) use crate::step::names::{Access, MAIN, OfConnection, OfStream, Subject, WithCode};
     pub(crate) use crate::step::names::{is_main, main_connection};
 }

@@ -90,8 +90,8 @@ impl Verb for Read {
 }
 
 impl StreamWait for Read {
-    fn on(&self) -> On<'_> {
-        On::Stream(&self.stream, Use::Waits)
+    fn subject(&self) -> Subject<'_> {
+        Subject::Stream(&self.stream, Access::Waits)
     }
 
     fn begin(&self, start: &Start<'_>) -> Result<Box<dyn Expectation>, String> {

@@ -35,8 +35,8 @@ impl Verb for ReplaceFrames {
 }
 
 impl StreamAction for ReplaceFrames {
-    fn on(&self) -> On<'_> {
-        On::Connection(&self.connection, Use::Acts)
+    fn subject(&self) -> Subject<'_> {
+        Subject::Connection(&self.connection, Access::Acts)
     }
 
     fn act(

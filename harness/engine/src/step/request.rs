@@ -61,8 +61,8 @@ impl Verb for Request {
 }
 
 impl StreamAction for Request {
-    fn on(&self) -> On<'_> {
-        On::Connection(&self.connection, Use::Acts)
+    fn subject(&self) -> Subject<'_> {
+        Subject::Connection(&self.connection, Access::Acts)
     }
 
     fn act(

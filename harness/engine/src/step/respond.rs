@@ -27,8 +27,8 @@ impl Verb for Respond {
 }
 
 impl StreamAction for Respond {
-    fn on(&self) -> On<'_> {
-        On::Request(&self.request, Use::Acts)
+    fn subject(&self) -> Subject<'_> {
+        Subject::Request(&self.request, Access::Acts)
     }
 
     fn act(

@@ -13,17 +13,17 @@ impl Verb for Resume {
 }
 
 impl StreamAction for Resume {
-    fn on(&self) -> On<'_> {
-        On::Connection(&self.0.connection, Use::Mends)
+    fn subject(&self) -> Subject<'_> {
+        Subject::Connection(&self.0.connection, Access::Restores)
     }
 
     fn needs_handshake(&self) -> bool {
         false
     }
 
-    fn after_end(&self, _: Target, _: &ConnectionEnd, _: &mut Connections) -> AfterEnd {
+    fn when_closed(&self, _: Target, _: &ConnectionEnd, _: &mut Connections) -> WhenClosed {
         // It is the endpoint whose packets pass again: other connections have it too.
-        AfterEnd::Acts
+        WhenClosed::Acts
     }
 
     fn act(

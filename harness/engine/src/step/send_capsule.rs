@@ -54,8 +54,8 @@ impl Verb for SendCapsule {
 }
 
 impl StreamAction for SendCapsule {
-    fn on(&self) -> On<'_> {
-        On::Session(&self.session, Use::Acts)
+    fn subject(&self) -> Subject<'_> {
+        Subject::Session(&self.session, Access::Acts)
     }
 
     fn act(

@@ -67,10 +67,10 @@ impl Verb for SendDatagram {
 }
 
 impl StreamAction for SendDatagram {
-    fn on(&self) -> On<'_> {
+    fn subject(&self) -> Subject<'_> {
         match &self.session {
-            Some(session) => On::Session(session, Use::Acts),
-            None => On::Connection(&self.connection, Use::Acts),
+            Some(session) => Subject::Session(session, Access::Acts),
+            None => Subject::Connection(&self.connection, Access::Acts),
         }
     }
 

@@ -26,14 +26,14 @@ where
 }
 
 impl<const READS: bool> StreamAction for Reading<READS> {
-    fn on(&self) -> On<'_> {
-        On::Stream(&self.0.stream, Use::Mends)
+    fn subject(&self) -> Subject<'_> {
+        Subject::Stream(&self.0.stream, Access::Restores)
     }
 
-    fn after_end(&self, _: Target, _: &ConnectionEnd, _: &mut Connections) -> AfterEnd {
+    fn when_closed(&self, _: Target, _: &ConnectionEnd, _: &mut Connections) -> WhenClosed {
         match READS {
-            true => AfterEnd::NeedsNot,
-            false => AfterEnd::Misses,
+            true => WhenClosed::Skipped,
+            false => WhenClosed::Missed,
         }
     }
 

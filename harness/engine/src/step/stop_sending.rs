@@ -22,8 +22,8 @@ impl Verb for StopSending {
 }
 
 impl StreamAction for StopSending {
-    fn on(&self) -> On<'_> {
-        On::Stream(&self.0.stream, Use::Acts)
+    fn subject(&self) -> Subject<'_> {
+        Subject::Stream(&self.0.stream, Access::Acts)
     }
 
     fn act(

@@ -161,8 +161,8 @@ impl Verb for Write {
 }
 
 impl StreamAction for Write {
-    fn on(&self) -> On<'_> {
-        On::Stream(&self.stream, Use::Acts)
+    fn subject(&self) -> Subject<'_> {
+        Subject::Stream(&self.stream, Access::Acts)
     }
 
     fn sends(&self) -> bool {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Checker;
 use crate::document::{Pointer, Problem, did_you_mean};
-use crate::step::names::{On, Use};
+use crate::step::names::{Access, Subject};
 
 /// The connections and streams that there are when a step begins.
 #[derive(Debug, Clone, Default)]
@@ -102,36 +102,42 @@ impl Names {
 
 impl Checker<'_> {
     /// A step means a connection or a stream by its name.
-    pub(super) fn means(&mut self, on: On<'_>, inside: &Pointer, names: &Names) {
+    pub(super) fn means(&mut self, on: Subject<'_>, inside: &Pointer, names: &Names) {
         match on {
-            On::Nothing => {}
-            On::Connection(name, wish) => self.means_connection(name, inside, wish, names),
-            On::Stream(name, wish) => self.means_stream("stream", name, inside, wish, names),
-            On::Session(name, wish) => self.means_stream("session", name, inside, wish, names),
-            On::Request(name, wish) => self.means_stream("request", name, inside, wish, names),
+            Subject::Nothing => {}
+            Subject::Connection(name, access) => self.means_connection(name, inside, access, names),
+            Subject::Stream(name, access) => {
+                self.means_stream("stream", name, inside, access, names)
+            }
+            Subject::Session(name, access) => {
+                self.means_stream("session", name, inside, access, names)
+            }
+            Subject::Request(name, access) => {
+                self.means_stream("request", name, inside, access, names)
+            }
         }
     }
 
-    fn means_connection(&mut self, name: &str, inside: &Pointer, wish: Use, names: &Names) {
+    fn means_connection(&mut self, name: &str, inside: &Pointer, access: Access, names: &Names) {
         self.has_connection(name, &inside.key("connection"), names);
         if let Some(connection) = names.connections.get(name) {
-            self.may_use(name, connection, inside, wish);
+            self.may_use(name, connection, inside, access);
         }
     }
 
-    fn may_use(&mut self, name: &str, connection: &Connection, inside: &Pointer, wish: Use) {
+    fn may_use(&mut self, name: &str, connection: &Connection, inside: &Pointer, access: Access) {
         let Some((over, by)) = &connection.over else {
             return;
         };
-        let (message, label) = match (over, wish) {
-            (_, Use::Mends) | (Over::Seen, Use::Waits) => return,
-            (Over::Closed, Use::Acts | Use::Waits | Use::Lives) => (
+        let (message, label) = match (over, access) {
+            (_, Access::Restores) | (Over::Seen, Access::Waits) => return,
+            (Over::Closed, Access::Acts | Access::Waits | Access::NeedsAlive) => (
                 format!(
                     "the scripted peer has closed `{name}` itself, and hears nothing more of it"
                 ),
                 "it closes it here",
             ),
-            (Over::Seen, Use::Acts | Use::Lives) => (
+            (Over::Seen, Access::Acts | Access::NeedsAlive) => (
                 format!("`{name}` has ended before this step"),
                 "its end is seen here",
             ),
@@ -203,11 +209,11 @@ impl Checker<'_> {
         kind: &'static str,
         name: &str,
         inside: &Pointer,
-        wish: Use,
+        access: Access,
         names: &Names,
     ) {
         // Bytes of the stream that a session began with may be written, too.
-        let is_acted_on = kind == "stream" && wish == Use::Acts;
+        let is_acted_on = kind == "stream" && access == Access::Acts;
         let of_kind =
             |stream: &Stream| stream.kind == kind || is_acted_on && stream.kind == "session";
         let Some(stream) = names.streams.get(name).filter(|stream| of_kind(stream)) else {
@@ -233,7 +239,7 @@ impl Checker<'_> {
         // The name may have gone over to another connection.
         let connection = names.connections.get(&stream.connection);
         if let Some(connection) = connection.filter(|one| one.number == stream.number) {
-            self.may_use(&stream.connection, connection, inside, wish);
+            self.may_use(&stream.connection, connection, inside, access);
         }
     }
 

@@ -120,7 +120,7 @@ impl Checker<'_> {
             // One is enough: what follows is not reached for the same reason.
             state.ended = false;
         }
-        self.means(step.play().on(), &inside, &state.names);
+        self.means(step.play().subject(), &inside, &state.names);
         step.form().follow(self, &inside, state);
     }
 

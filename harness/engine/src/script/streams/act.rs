@@ -8,9 +8,9 @@ use shakedown_protocol::streams::ConnectionNumber;
 use crate::script::describe::human_time;
 use crate::script::program::Instruction;
 use crate::step::Play;
-use crate::step::names::On;
+use crate::step::names::Subject;
 
-use super::acts::{ActionResult, AfterEnd, OngoingAction, Progress, Start, StreamAction, Target};
+use super::acts::{ActionResult, OngoingAction, Progress, Start, StreamAction, Target, WhenClosed};
 use super::ended::Moment;
 use super::{Activity, StreamScript};
 
@@ -34,7 +34,7 @@ impl StreamScript {
         step: &dyn StreamAction,
         now: Duration,
     ) -> Result<Activity, String> {
-        let (target, called) = Target::of(step.on(), &self.connections)?;
+        let (target, called) = Target::of(step.subject(), &self.connections)?;
         if let Ok(number) = target.connection() {
             let acting = Acting {
                 op,
@@ -85,11 +85,14 @@ impl StreamScript {
         };
         if let Some((moment, ended)) = connection.ended.clone() {
             let how = connection.how().unwrap_or_default();
-            let misses = match acting.step.after_end(target, &ended, &mut self.connections) {
-                AfterEnd::Acts => return Ok(None),
-                AfterEnd::NeedsNot => false,
-                AfterEnd::Misses => true,
-                AfterEnd::Broken => {
+            let misses = match acting
+                .step
+                .when_closed(target, &ended, &mut self.connections)
+            {
+                WhenClosed::Acts => return Ok(None),
+                WhenClosed::Skipped => false,
+                WhenClosed::Missed => true,
+                WhenClosed::Invalid => {
                     return Err(format!("{called} was closed by an earlier step"));
                 }
             };
@@ -106,9 +109,11 @@ impl StreamScript {
         let Some((moment, code)) = stream.and_then(|stream| stream.stopped) else {
             return Ok(None);
         };
-        let name = match acting.step.on() {
-            On::Stream(name, _) | On::Session(name, _) | On::Request(name, _) => name,
-            On::Nothing | On::Connection(..) => "",
+        let name = match acting.step.subject() {
+            Subject::Stream(name, _) | Subject::Session(name, _) | Subject::Request(name, _) => {
+                name
+            }
+            Subject::Nothing | Subject::Connection(..) => "",
         };
         let how = format!("no more was wanted of `{name}` (STOP_SENDING, code {code})");
         Ok(Some(self.pass_over(acting, now, moment, &how, true)))
@@ -151,7 +156,7 @@ impl StreamScript {
         let Some(Play::StreamAction(step)) = op.play() else {
             return None;
         };
-        let number = match Target::of(step.on(), &self.connections) {
+        let number = match Target::of(step.subject(), &self.connections) {
             Ok((target, _)) => target.connection(),
             Err(why) => {
                 self.execution.cannot(&op, why);

@@ -7,7 +7,7 @@ use shakedown_protocol::streams::{ConnectionNumber, Fault, Output, StreamId};
 
 use crate::scenario::words;
 use crate::script::context::Context;
-use crate::step::names::On;
+use crate::step::names::Subject;
 
 use super::connections::Connections;
 use super::ended::ConnectionEnd;
@@ -15,7 +15,7 @@ use super::ended::ConnectionEnd;
 /// A step that acts.
 pub(crate) trait StreamAction {
     /// What it acts on.
-    fn on(&self) -> On<'_>;
+    fn subject(&self) -> Subject<'_>;
 
     /// Does it.
     ///
@@ -35,8 +35,8 @@ pub(crate) trait StreamAction {
     }
 
     /// What becomes of it once its connection has ended.
-    fn after_end(&self, _: Target, ended: &ConnectionEnd, _: &mut Connections) -> AfterEnd {
-        AfterEnd::of(ended)
+    fn when_closed(&self, _: Target, ended: &ConnectionEnd, _: &mut Connections) -> WhenClosed {
+        WhenClosed::of(ended)
     }
 }
 
@@ -69,14 +69,14 @@ pub(crate) enum ActionResult {
 
 /// What becomes of a step whose connection has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum AfterEnd {
+pub(crate) enum WhenClosed {
     Acts,
     /// It is passed over, and nothing is missed.
-    NeedsNot,
+    Skipped,
     /// It is passed over, and its stimulus is missed.
-    Misses,
+    Missed,
     /// The scenario is wrong: an earlier step has closed the connection.
-    Broken,
+    Invalid,
 }
 
 /// A step that acts for a while.
@@ -135,14 +135,14 @@ impl Target {
     ///
     /// # Errors
     /// It does not exist.
-    pub(super) fn of(on: On<'_>, connections: &Connections) -> Result<(Self, String), String> {
+    pub(super) fn of(on: Subject<'_>, connections: &Connections) -> Result<(Self, String), String> {
         Ok(match on {
-            On::Nothing => (Self::Nothing, String::new()),
-            On::Connection(name, _) => {
+            Subject::Nothing => (Self::Nothing, String::new()),
+            Subject::Connection(name, _) => {
                 let target = Self::Connection(connections.named(name)?);
                 (target, words::the_connection(name))
             }
-            On::Stream(name, _) | On::Session(name, _) | On::Request(name, _) => {
+            Subject::Stream(name, _) | Subject::Session(name, _) | Subject::Request(name, _) => {
                 let (number, stream) = connections.stream_named(name)?;
                 (Self::Stream(number, stream), connections.called(number))
             }
@@ -168,17 +168,17 @@ impl Target {
     }
 }
 
-impl AfterEnd {
+impl WhenClosed {
     /// That of a step whose stimulus counts.
     pub(crate) fn of(ended: &ConnectionEnd) -> Self {
         match ended {
-            ConnectionEnd::ByScript => Self::Broken,
+            ConnectionEnd::ByScript => Self::Invalid,
             ConnectionEnd::Application { .. }
             | ConnectionEnd::Transport { .. }
             | ConnectionEnd::TimedOut
             | ConnectionEnd::Refused
             | ConnectionEnd::Reset
-            | ConnectionEnd::Other(_) => Self::Misses,
+            | ConnectionEnd::Other(_) => Self::Missed,
         }
     }
 }

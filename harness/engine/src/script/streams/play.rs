@@ -251,7 +251,7 @@ fn begin(
         Some(Play::Watches(step)) => step,
         Some(_) | None => return Err(format!("{:?} is no step that waits", op.verb())),
     };
-    let (target, called) = Target::of(step.on(), connections)?;
+    let (target, called) = Target::of(step.subject(), connections)?;
     let start = Start {
         target,
         called,

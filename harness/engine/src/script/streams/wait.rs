@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use crate::script::window::Window;
 use crate::step::Verb;
-use crate::step::names::On;
+use crate::step::names::Subject;
 
 use super::acts::{Start, Target};
 use super::connections::Connections;
@@ -13,7 +13,7 @@ use super::view::{View, WaitState};
 /// A step that waits.
 pub(crate) trait StreamWait: Verb {
     /// What it waits on.
-    fn on(&self) -> On<'_>;
+    fn subject(&self) -> Subject<'_>;
 
     /// What it waits for from there on.
     ///
