@@ -101,7 +101,8 @@ impl<A: Address> Endpoint<A> {
     /// The machine's settings; an initiator needs its peer.
     pub(crate) fn settings(&self, peer: Option<SocketAddr>) -> Result<ReferenceSettings, Failure> {
         let (protocol, mode) = (self.protocol, &self.mode);
-        if mode.split(',').any(|one| !protocol.modes.contains(&one)) {
+        let mut modes = mode.split(',');
+        if let Some(mode) = modes.find(|one| !protocol.modes.contains(one)) {
             let (id, name, known) = (protocol.id, protocol.mode_name, protocol.modes.join(", "));
             return Err(usage(format!(
                 "{id} has no {name} {mode:?}; there are {known}"
