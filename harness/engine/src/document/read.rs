@@ -55,9 +55,13 @@ pub fn check_text(file: &str, bytes: Vec<u8>) -> Result<String, Problems> {
             let byte = error.as_bytes().get(offset).copied().unwrap_or_default();
             let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
             let range = offset..offset + char::REPLACEMENT_CHARACTER.len_utf8();
+            let help = match error.as_bytes().contains(&0) {
+                true => "it is no text; `shakedown check` takes captures",
+                false => "save it as UTF-8 without a byte order mark",
+            };
             let problem = Problem::new(range, "the file is not UTF-8")
                 .label(format!("byte {byte:#04x} at offset {offset}"))
-                .help("save it as UTF-8 without a byte order mark".to_owned());
+                .help(help.to_owned());
             return Err(Problems::new(file, &text, vec![problem]));
         }
     };
