@@ -212,6 +212,8 @@ fn static_name(index: usize) -> Result<String, DecodeError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::{any, proptest};
     use rstest::rstest;
 
     use super::*;
@@ -315,5 +317,25 @@ mod tests {
             .unwrap();
         tables.instructions(Role::Client, &[0x20]).unwrap();
         assert_eq!(read(&tables, SESSION[0].1), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_table_never_holds_more_than_its_capacity(
+            instructions in vec(vec(any::<u8>(), 0..40), 0..8),
+            section in vec(any::<u8>(), 0..40),
+        ) {
+            let tables = table(220);
+            for piece in [bytes("3fbd01")].iter().chain(&instructions) {
+                let _ = tables.instructions(Role::Client, piece);
+                let _ = tables.decode(Role::Client, &section);
+                tables.of(Role::Client, |table| {
+                    let held: usize = table.entries.iter().map(size).sum();
+                    assert_eq!(table.size, held);
+                    assert!(held <= table.capacity && table.capacity <= table.limit);
+                    assert!(table.entries.len() <= table.inserted);
+                });
+            }
+        }
     }
 }
