@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use shakedown_wire::quic::{
     At, CloseCode, Event, EventKind, Level, Role, Unreadable, UnreadableReason,
@@ -114,7 +113,7 @@ pub(super) struct Connection {
     paths: VecDeque<(SocketAddr, SocketAddr)>,
     /// The closes that were reported for each end.
     pub(super) closed: [Vec<CloseCode>; 2],
-    pub(super) closed_at: Option<Duration>,
+    pub(super) is_closed: bool,
 }
 
 impl Connection {
@@ -142,7 +141,7 @@ impl Connection {
             tokens: VecDeque::new(),
             paths: VecDeque::new(),
             closed: Default::default(),
-            closed_at: None,
+            is_closed: false,
         }
     }
 

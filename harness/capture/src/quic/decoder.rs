@@ -346,7 +346,7 @@ impl Decoder {
         let reset = packet.long.is_none() && packet.bytes.len() >= MIN_STATELESS_RESET;
         if reset && let Some((number, by)) = self.index.token(packet.bytes) {
             if let Some(connection) = self.connections.get_mut(&number) {
-                connection.closed_at.get_or_insert(at.time);
+                connection.is_closed = true;
             }
             sink(&Event {
                 connection: Some(number),

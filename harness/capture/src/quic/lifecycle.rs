@@ -9,7 +9,8 @@ use super::decoder::{Decoder, Sink};
 use super::header::{Id, VERSION_1};
 use super::protect::retry_is_genuine;
 
-/// How long a closed connection is kept for packets that are late.
+/// How long a closed connection is kept after its last packet: some are late, and one that was refused may be begun
+/// again.
 const KEEP_CLOSED: Duration = Duration::from_secs(60);
 
 impl Decoder {
@@ -60,15 +61,13 @@ impl Decoder {
     /// Forgets connections that are closed, and if need be the one that was silent longest.
     fn make_room(&mut self, now: Duration, sink: Sink<'_>) {
         let most = self.limits.connections.max(1);
-        let closed = |it: &Connection| {
-            let since = it.closed_at.map(|at| now.saturating_sub(at));
-            since.is_some_and(|since| since > KEEP_CLOSED)
-        };
+        let closed =
+            |it: &Connection| it.is_closed && now.saturating_sub(it.last.time) > KEEP_CLOSED;
         let all = self.connections.values();
         let mut gone: Vec<u64> = all.filter(|it| closed(it)).map(|it| it.number).collect();
         if self.connections.len() - gone.len() >= most {
             let all = self.connections.values().filter(|it| !closed(it));
-            let oldest = all.min_by_key(|it| (it.closed_at.is_none(), it.last.time, it.number));
+            let oldest = all.min_by_key(|it| (!it.is_closed, it.last.time, it.number));
             gone.extend(oldest.map(|it| it.number));
         }
         let (connections, mut shared) = self.split(sink);
@@ -78,7 +77,7 @@ impl Decoder {
             };
             connection.finish(&mut shared);
             connection.unlearn(shared.index);
-            if connection.closed_at.is_none() {
+            if !connection.is_closed {
                 shared.statistics.forgotten += 1;
                 (shared.sink)(&Event {
                     connection: Some(number),

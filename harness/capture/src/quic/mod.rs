@@ -56,8 +56,8 @@
 //! tokens and 16 pairs of addresses are kept; 4,096 streams are open at once; a packet whose number is
 //! 4,096 or more below the largest one counts as repeated. Bytes that wait for
 //! those before them, and packets that wait for keys, are bounded for each direction of a stream,
-//! each connection and in all by [`Limits`]; so is the number of connections. A connection is
-//! forgotten a minute after it was closed, or earlier where there are too many. What exceeds a
+//! each connection and in all by [`Limits`]; so is the number of connections. A connection that
+//! was closed is forgotten a minute after its last packet, or earlier where there are too many. What exceeds a
 //! bound makes a stream [`Lost`], or packets unreadable; it never gives a wrong byte.
 //!
 //! # What is not read

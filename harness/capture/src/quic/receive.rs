@@ -205,7 +205,7 @@ impl Connection {
                     let told = &mut self.closed[by.index()];
                     if told.len() < MAX_CLOSES && !told.contains(&code) {
                         told.push(code);
-                        self.closed_at.get_or_insert(self.last.time);
+                        self.is_closed = true;
                         (tools.tell)(EventKind::ConnectionClosed { by, code, reason });
                     }
                     Ok(())
