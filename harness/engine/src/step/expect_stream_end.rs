@@ -1,7 +1,6 @@
 use super::prelude::streams::*;
 use super::prelude::*;
-use crate::script::streams::ended::StreamEnd;
-use crate::script::streams::web::NO_SESSION_CODE;
+use crate::script::streams::ended::with_code;
 
 within! {
     /// The end of a stream by the implementation under test to wait for: it breaks its sending off or wants
@@ -62,33 +61,25 @@ impl Expectation for ExpectStreamEnd {
     ) -> Result<WaitState, String> {
         let expected = self.expected();
         let stream = view.stream(connections)?;
-        let stopped = stream
-            .stopped
-            .map(|(moment, code)| (moment, Some(code), "not wanted any more (STOP_SENDING)"));
-        let ended = stream.end.map(|(moment, end)| match end {
-            StreamEnd::Fin => (moment, None, "ended (FIN)"),
-            StreamEnd::Reset(code) => (moment, Some(code), "broken off (RESET_STREAM)"),
-            // Whether FIN came before, the monitor judges.
-            StreamEnd::OfSession => (moment, None, "ended with its session"),
+        let stopped = stream.stopped.map(|(moment, code)| {
+            let how = with_code("not wanted any more (STOP_SENDING)", code);
+            (moment, Some(code), how)
         });
-        let ends = [stopped, ended].into_iter().flatten();
+        // Whether FIN came before the end of a session, the monitor judges.
+        let ended = stream
+            .end
+            .map(|(moment, end)| (moment, end.code(), end.in_words()));
+        let ends = [&stopped, &ended].into_iter().flatten();
         let met = match self.anyhow {
-            true => ended,
+            true => ended.as_ref(),
             false => ends.clone().find(|(_, code, _)| *code == self.code),
         };
         let first = ends.min_by_key(|(moment, ..)| moment.at);
         // Who wants no more of what is sent may still send.
         let is_final = self.code.is_some() || stream.end.is_some();
-        let in_words = |code: Option<u64>, how: &str| match code {
-            None => how.to_owned(),
-            Some(NO_SESSION_CODE) => format!("{how} with a code that is none of a session"),
-            Some(code) => format!("{how} with code {code}"),
-        };
         Ok(match (met, first) {
-            (Some((moment, code, how)), _) => view.came(moment, &expected, in_words(code, how)),
-            (None, Some((moment, code, how))) if is_final => {
-                view.instead(moment, &expected, &in_words(code, how))
-            }
+            (Some((moment, _, how)), _) => view.came(*moment, &expected, how.clone()),
+            (None, Some((moment, _, how))) if is_final => view.instead(*moment, &expected, how),
             (None, _) => view.not_yet_on(connections, &expected, "it goes on"),
         })
     }

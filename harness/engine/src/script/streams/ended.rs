@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use shakedown_protocol::streams::Closing;
 
+use super::web::NO_SESSION_CODE;
+
 /// Characters of a reason that are kept.
 const MOST_OF_REASON: usize = 100;
 
@@ -40,13 +42,29 @@ pub(crate) enum StreamEnd {
 }
 
 impl StreamEnd {
+    /// The code of RESET_STREAM.
+    pub(crate) const fn code(self) -> Option<u64> {
+        match self {
+            Self::Reset(code) => Some(code),
+            Self::Fin | Self::OfSession => None,
+        }
+    }
+
     /// What the stream did: `ended (FIN)`.
     pub(crate) fn in_words(self) -> String {
         match self {
             Self::Fin => "ended (FIN)".to_owned(),
-            Self::Reset(code) => format!("broken off with code {code} (RESET_STREAM)"),
+            Self::Reset(code) => with_code("broken off (RESET_STREAM)", code),
             Self::OfSession => "ended with its session".to_owned(),
         }
+    }
+}
+
+/// What was done with a code: `broken off (RESET_STREAM) with code 3`.
+pub(crate) fn with_code(what: &str, code: u64) -> String {
+    match code {
+        NO_SESSION_CODE => format!("{what} with a code that is none of a session"),
+        code => format!("{what} with code {code}"),
     }
 }
 

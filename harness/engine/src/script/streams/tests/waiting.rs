@@ -223,7 +223,7 @@ fn what_comes_only_in_part_fails_with_the_part() {
     assert_eq!(play.text(), format!("{expected} | {got}"));
     let mut play = on_stream(steps);
     play.on(200, 0, 0, StreamUpdate::Reset(3));
-    let got = "nothing, and `a` broken off with code 3 (RESET_STREAM) after 200 ms";
+    let got = "nothing, and `a` broken off (RESET_STREAM) with code 3 after 200 ms";
     assert_eq!(play.text(), format!("{expected} | {got}"));
 }
 
