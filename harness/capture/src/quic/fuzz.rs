@@ -336,6 +336,7 @@ impl Audit {
             | EventKind::KeyUpdated { .. }
             | EventKind::AddressChanged { .. }
             | EventKind::StreamOpened { .. }
+            | EventKind::StreamFrame { .. }
             | EventKind::StopSending { .. }
             | EventKind::DatagramFrame { .. }
             | EventKind::Flow { .. }

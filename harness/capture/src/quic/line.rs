@@ -36,6 +36,7 @@ pub fn line(event: &Event<'_>, meaning: Option<&str>) -> Option<String> {
             };
             format!("{by}: opens {kind} stream {stream}")
         }
+        EventKind::StreamFrame { .. } => return None,
         EventKind::StreamBytes {
             stream,
             by,

@@ -95,7 +95,7 @@ pub use line::line;
 pub use protect::OpenPlain;
 pub use secrets::{Secrets, SkippedLine};
 pub use shakedown_wire::quic::{
-    Acknowledged, At, CloseCode, Event, EventKind, Flow, Level, Lost, Packet, Role,
+    Acknowledged, At, Carried, CloseCode, Event, EventKind, Flow, Level, Lost, Packet, Role,
     TransportParameters, Unreadable, UnreadableReason, protocols,
 };
 pub use statistics::QuicStatistics;

@@ -1,7 +1,8 @@
 //! What the packets of a connection say.
 
 use shakedown_wire::quic::{
-    Acknowledged, At, Event, EventKind, Level, Packet, Role, TransportParameters, protocols,
+    Acknowledged, At, Carried, Event, EventKind, Level, Packet, Role, TransportParameters,
+    protocols,
 };
 use shakedown_wire::{DecodeError, Reader, Rule};
 
@@ -185,13 +186,28 @@ impl Connection {
                     offset,
                     fin,
                     data,
-                } => streams.data(by, stream, (offset, data, fin), context),
+                } => {
+                    let length = data.len() as u64;
+                    let carried = Carried::Bytes {
+                        offset,
+                        length,
+                        fin,
+                    };
+                    (context.tell)(stream_frame(stream, by, carried));
+                    streams.data(by, stream, (offset, data, fin), context)
+                }
                 Frame::ResetStream {
                     stream,
                     code,
                     final_size,
-                } => streams.reset(by, stream, (code, final_size), context),
-                Frame::StopSending { stream, code } => streams.stop(by, stream, code, context),
+                } => {
+                    (context.tell)(stream_frame(stream, by, Carried::Reset));
+                    streams.reset(by, stream, (code, final_size), context)
+                }
+                Frame::StopSending { stream, code } => {
+                    (context.tell)(stream_frame(stream, by, Carried::Stop));
+                    streams.stop(by, stream, code, context)
+                }
                 Frame::Flow(flow) => {
                     (tools.tell)(EventKind::Flow { by, flow });
                     Ok(())
@@ -325,5 +341,13 @@ impl Connection {
             parameters: parameters.as_ref(),
         });
         Ok(())
+    }
+}
+
+const fn stream_frame(stream: u64, by: Role, carried: Carried) -> EventKind<'static> {
+    EventKind::StreamFrame {
+        stream,
+        by,
+        carried,
     }
 }

@@ -137,7 +137,10 @@ impl Seen {
                 self.chosen = alpn.unwrap_or_default().to_vec();
                 self.server_parameters = parameters.cloned();
             }
-            EventKind::StreamOpened { .. } | EventKind::Flow { .. } | EventKind::Packet(_) => {}
+            EventKind::StreamOpened { .. }
+            | EventKind::StreamFrame { .. }
+            | EventKind::Flow { .. }
+            | EventKind::Packet(_) => {}
             kind @ (EventKind::Retry
             | EventKind::VersionNegotiation { .. }
             | EventKind::HandshakeDone

@@ -400,6 +400,7 @@ fn label(kind: EventKind<'_>, meaning: Option<&str>) -> Option<(&'static str, St
         | EventKind::HandshakeDone
         | EventKind::KeyUpdated { .. }
         | EventKind::StreamOpened { .. }
+        | EventKind::StreamFrame { .. }
         | EventKind::Flow { .. }
         | EventKind::Packet(_)
         | EventKind::Unreadable(_)

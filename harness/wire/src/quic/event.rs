@@ -140,6 +140,12 @@ pub enum EventKind<'a> {
         /// Whether only that end sends on it.
         unidirectional: bool,
     },
+    /// What a frame carries of a stream, in whatever order and also again. Other events say what of it is new.
+    StreamFrame {
+        stream: u64,
+        by: Role,
+        carried: Carried,
+    },
     /// The next bytes of a stream, in order and without gaps.
     StreamBytes {
         stream: u64,
@@ -211,6 +217,20 @@ pub enum EventKind<'a> {
     Forgotten,
 }
 
+/// What a STREAM, RESET_STREAM or STOP_SENDING frame carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carried {
+    Bytes {
+        /// Offset of the first one.
+        offset: u64,
+        length: u64,
+        /// Whether the stream ends with them.
+        fin: bool,
+    },
+    Reset,
+    Stop,
+}
+
 /// A packet of QUIC that was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Packet {
@@ -254,12 +274,6 @@ impl Acknowledged {
             None => false,
             Some(below) => below > 63 || self.newest >> below & 1 == 1,
         }
-    }
-
-    /// Whether the packet with this number is known to be acknowledged.
-    #[must_use]
-    pub const fn shows(&self, number: u64) -> bool {
-        self.covers(number) && self.largest - number <= 63
     }
 }
 

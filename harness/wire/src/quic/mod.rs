@@ -5,8 +5,8 @@ mod event;
 mod parameters;
 
 pub use event::{
-    Acknowledged, At, CloseCode, Event, EventKind, Flow, Level, Lost, Packet, Role, Unreadable,
-    UnreadableReason,
+    Acknowledged, At, Carried, CloseCode, Event, EventKind, Flow, Level, Lost, Packet, Role,
+    Unreadable, UnreadableReason,
 };
 pub use parameters::TransportParameters;
 

@@ -138,6 +138,7 @@ impl StreamMonitor for Monitor {
             | EventKind::HandshakeDone
             | EventKind::KeyUpdated { .. }
             | EventKind::AddressChanged { .. }
+            | EventKind::StreamFrame { .. }
             | EventKind::Flow { .. }
             | EventKind::Forgotten => {}
         }

@@ -2,7 +2,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
 use shakedown_wire::quic::{
-    self, Acknowledged, At, CloseCode, Event, EventKind, Flow, Level, Lost, Packet, Unreadable,
+    self, Acknowledged, At, Carried, CloseCode, Event, EventKind, Flow, Level, Lost, Packet, Unreadable,
     UnreadableReason,
 };
 
@@ -96,7 +96,7 @@ fn events<'a>(
     by: quic::Role,
     number: u64,
     offer: &'a [u8],
-) -> [Option<EventKind<'a>>; 2] {
+) -> [Option<EventKind<'a>>; 3] {
     let stream = u64::from(step.stream);
     let code = u64::from(step.number());
     let bytes = step.bytes;
@@ -188,6 +188,24 @@ fn events<'a>(
             may_be_stateless_reset: false,
         })),
     };
+    let length = bytes.len() as u64;
+    let carried = match step.what {
+        StepKind::Opened | StepKind::Bytes | StepKind::Sense | StepKind::Fin => {
+            Some(Carried::Bytes {
+                offset: code,
+                length,
+                fin: matches!(step.what, StepKind::Fin),
+            })
+        }
+        StepKind::Reset => Some(Carried::Reset),
+        StepKind::Stopped => Some(Carried::Stop),
+        _ => None,
+    };
+    let frame = carried.map(|carried| EventKind::StreamFrame {
+        stream,
+        by,
+        carried,
+    });
     let unseen = step.stream & 8 == 8;
     let largest = number.checked_sub(1 + u64::from(step.stream >> 4));
     let packet = Packet {
@@ -204,5 +222,5 @@ fn events<'a>(
             unseen,
         }),
     };
-    [kind, Some(EventKind::Packet(packet))]
+    [frame, kind, Some(EventKind::Packet(packet))]
 }

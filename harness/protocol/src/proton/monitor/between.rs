@@ -23,15 +23,15 @@ const AT_ONCE: Duration = Duration::from_secs(2);
 impl Monitor {
     /// The connection that the same server has when this one comes.
     pub(super) fn alive(&self, new: &Connection) -> Option<u64> {
-        let lives = |old: &Connection| {
-            let heard = old.heard().map(|heard| heard + IDLE_TIMEOUT);
-            old.server == new.server
-                && old.closed.is_none()
-                && old.agreed.is_some()
-                && heard.is_some_and(|until| until > new.first.time)
-        };
+        let now = new.first.time;
+        let of_server = |old: &Connection| old.server == new.server;
+        let lives = |old: &Connection| of_server(old) && old.may_live(now);
+        let is_reborn = |old: &Connection| of_server(old) && old.may_be_reborn(now);
         let mut all = self.connections.iter().rev();
-        let (mut number, mut newest) = all.find(|(_, old)| lives(old))?;
+        let mut reborn = all.clone();
+        let living = all.find(|(_, old)| lives(old));
+        let (mut number, mut newest) =
+            living.or_else(|| reborn.find(|(_, old)| is_reborn(old)))?;
         // One that came while another was served is not yet what the server has.
         while let Some(first) = newest.second_of.filter(|first| first < number)
             && !newest.reset
@@ -332,8 +332,7 @@ impl Monitor {
         // One that fell silent may be there for the server.
         let mut before = self.connections.range(..number);
         let is_there = |other: &Connection| {
-            let reborn = other.reborn.map(|since| since + IDLE_TIMEOUT);
-            other.closed.is_none() || reborn > Some(new.first.time)
+            other.closed.is_none() || other.may_be_reborn(new.first.time)
         };
         if before.any(|(_, other)| other.server == new.server && is_there(other)) {
             return;

@@ -9,12 +9,12 @@ use crate::requirement::Role;
 /// Time limit of an immediate close (PR-C-03).
 const PROMPT: Duration = Duration::from_secs(1);
 
-/// When a side knows of its peer's violation: a captured packet may have been lost on its way to it.
+/// When a side knows of its peer's violation: what is in a captured packet may have been lost on its way to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Known {
-    /// When it acknowledges the current packet.
+    /// When it has what the current packet carries.
     ByThisPacket,
-    /// When it has acknowledged the peer's packets up to this number.
+    /// When it has what the peer sent, up to this part.
     By(u64),
     /// When the caller reports it: the cause is on another connection.
     Elsewhere,
@@ -34,8 +34,6 @@ pub(super) struct ExpectedClose {
     within: Duration,
     /// When the side knows of the cause.
     known: Known,
-    /// Whether a packet with the cause was lost, so that it was sent again.
-    resent: bool,
     /// Permitted application codes; empty for any.
     codes: &'static [u64],
     /// Whether QUIC itself may refuse it.
@@ -53,7 +51,6 @@ impl ExpectedClose {
             since: at.time,
             within: Duration::ZERO,
             known: Known::ByThisPacket,
-            resent: false,
             codes: &[],
             refusable: false,
             why,
@@ -71,9 +68,9 @@ impl ExpectedClose {
         Self { known, ..self }
     }
 
-    /// The same, known when the peer's packet with this number is acknowledged, or at once without a number.
-    pub(super) fn known_by(self, number: Option<u64>) -> Self {
-        let known = number.map_or(Known::Since(self.since), Known::By);
+    /// The same, known when the side has what its peer sent, up to this part.
+    pub(super) fn known_by(self, part: u64) -> Self {
+        let known = Known::By(part);
         Self { known, ..self }
     }
 
@@ -103,42 +100,19 @@ impl ExpectedClose {
         }
     }
 
-    /// Of the packets that were read until now this number is the largest, if the last one carries data of the
-    /// application.
-    pub(super) fn number(&mut self, by: Role, number: Option<u64>) {
+    /// The packet of this side was read, with which it has sent everything up to this part.
+    pub(super) fn sent(&mut self, by: Role, part: u64) {
         if self.known == Known::ByThisPacket && self.party != by {
-            self.known = number.map_or(Known::Since(self.since), Known::By);
+            self.known = Known::By(part);
         }
     }
 
-    /// A packet of the peer is lost, and what it carried comes in its next one at the earliest. Data are read in
-    /// order, so they wait for it even if their own packet came.
-    pub(super) fn lost(&mut self, lost: u64, next: u64) {
-        if let Known::By(number) = &mut self.known
-            && lost <= *number
+    /// The side has acknowledged packets of its peer; whether it has everything up to a part, `is_delivered` tells.
+    pub(super) fn acknowledged(&mut self, is_delivered: impl Fn(u64) -> bool, now: Duration) {
+        if let Known::By(part) = self.known
+            && is_delivered(part)
         {
-            *number = next;
-            self.resent = true;
-        }
-    }
-
-    /// The side has acknowledged packets of its peer; whether all up to a number, `is_delivered` tells.
-    pub(super) fn acknowledged(
-        &mut self,
-        is_delivered: impl Fn(u64) -> bool,
-        now: Duration,
-        round_trip: Duration,
-    ) {
-        if let Known::By(number) = self.known
-            && is_delivered(number)
-        {
-            // The peer learned of the loss later, and packets under way did not have the data.
-            let later = if self.resent {
-                round_trip
-            } else {
-                Duration::ZERO
-            };
-            self.known = Known::Since(now + later);
+            self.known = Known::Since(now);
         }
     }
 
@@ -195,11 +169,6 @@ impl ExpectedClose {
     /// Whether any code fits.
     pub(super) const fn is_with_any(&self) -> bool {
         self.codes.is_empty()
-    }
-
-    /// Whether the cause had to be sent again.
-    pub(super) const fn is_resent(&self) -> bool {
-        self.resent
     }
 
     /// What was wanted (human-readable).

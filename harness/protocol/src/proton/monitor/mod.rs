@@ -178,23 +178,26 @@ impl StreamMonitor for Monitor {
                 by,
                 unidirectional,
             } => connection.opened(stream, by.into(), unidirectional, at, emit),
+            EventKind::StreamFrame {
+                stream,
+                by,
+                carried,
+            } => connection.carries(stream, by.into(), carried),
             EventKind::StreamBytes {
                 stream, by, bytes, ..
             } => self.bytes(number, (stream, by.into(), bytes), at, emit),
-            EventKind::HandshakeDone => connection.handshake_done(),
             EventKind::StreamFin { stream, by, .. } => connection.fin(stream, by.into(), at),
             EventKind::StreamReset { stream, by, .. }
             | EventKind::StopSending { stream, by, .. } => {
                 connection.broken(stream, by.into(), at);
             }
-            EventKind::DatagramFrame { by, .. } => {
-                connection.not_admitted(by.into(), at, "a datagram", emit);
-            }
+            EventKind::DatagramFrame { by, .. } => connection.datagram(by.into(), at, emit),
             EventKind::Flow { by, flow } => connection.flow(by.into(), flow, at),
             EventKind::ConnectionOpened { .. }
             | EventKind::Retry
             | EventKind::VersionNegotiation { .. }
             | EventKind::CipherSuite(_)
+            | EventKind::HandshakeDone
             | EventKind::KeyUpdated { .. }
             | EventKind::AddressChanged { .. }
             | EventKind::Forgotten => {}

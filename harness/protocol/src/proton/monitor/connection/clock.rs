@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use shakedown_wire::quic::{Acknowledged, Level, Packet};
 
-use super::{At, Connection, MOST_STREAMS, Stream, index, late};
+use super::{At, Connection, MOST_STREAMS, index, late};
 use crate::MonitorSettings;
 use crate::proton::monitor::due::ExpectedClose;
 use crate::proton::monitor::findings::ObservationSink;
@@ -10,21 +10,6 @@ use crate::proton::{IDENTIFICATION, IDLE_TIMEOUT, KEEP_ALIVE, Kind, OPERATION, S
 use crate::requirement::Role;
 
 impl Connection {
-    /// The server says that its handshake is done.
-    pub(in super::super) fn handshake_done(&mut self) {
-        if self.early.is_none() {
-            // The next one is the packet after the newest.
-            self.early = Some(self.next[index(Role::Initiator)].unwrap_or_default());
-        }
-    }
-
-    /// Whether what opened the stream has come. A server may drop data that comes before its handshake is done
-    /// (RFC 9001, section 5.7); later data reaches it.
-    fn is_heard(&self, stream: &Stream) -> bool {
-        let later = |number| self.early.is_some_and(|early| number >= early);
-        stream.taken || stream.number.is_none_or(later)
-    }
-
     /// A packet of a side, and with it what its time shows.
     pub(in super::super) fn packet(
         &mut self,
@@ -35,8 +20,20 @@ impl Connection {
     ) {
         let by = packet.by.into();
         self.packets += 1;
-        let last = &mut self.last[index(by)];
-        *last = (*last).max(Some(at.time));
+        // Keys of first packets are dropped with the client's first packet of the handshake, those of the handshake
+        // when it is done (RFC 9001, section 4.9): what comes later with them says nothing of the connection.
+        let is_first = packet.level == Level::Initial;
+        let is_past_handshake = !packet.is_of_the_application() && self.established.is_some();
+        let is_stray = is_past_handshake || (is_first && self.is_past_first_packets);
+        self.is_past_first_packets |= (packet.level, by) == (Level::Handshake, Role::Initiator);
+        // The server takes a first packet that was delayed for a new connection.
+        if is_first && by == Role::Initiator && (is_stray || self.closed.is_some()) {
+            self.reborn = Some(at.time);
+        }
+        if is_stray && self.closed.is_none() {
+            return;
+        }
+        self.hear(by, at.time);
         self.read[index(by)] |= packet.is_of_the_application();
         if self.is_read() && self.agreed.is_some() {
             self.findings.open(emit);
@@ -44,10 +41,6 @@ impl Connection {
         self.numbers(packet, at);
         if self.closed.is_some() {
             self.conclude(settings, emit);
-            // The server takes a first packet that was delayed for a new connection.
-            if (packet.level, by) == (Level::Initial, Role::Initiator) {
-                self.reborn = Some(at.time);
-            }
             return;
         }
         if by == Role::Responder {
@@ -80,19 +73,27 @@ impl Connection {
         }
     }
 
+    /// A side was heard. After the idle timeout a packet of the client counts when the server goes on.
+    fn hear(&mut self, by: Role, now: Duration) {
+        let [client, server] = &mut self.last;
+        match by {
+            Role::Initiator if client.is_some_and(|before| now > before + IDLE_TIMEOUT) => {
+                self.late = Some(now);
+            }
+            Role::Initiator => *client = (*client).max(Some(now)),
+            Role::Responder => {
+                *client = (*client).max(self.late.take());
+                *server = (*server).max(Some(now));
+            }
+        }
+    }
+
     /// What the number of a packet and what it acknowledges say of what the sides know.
     fn numbers(&mut self, packet: &Packet, at: At) {
         let by = packet.by.into();
         let (mine, peers) = (index(by), index(by.peer()));
         // Packets of the handshake have numbers of their own.
-        let number = packet.is_of_the_application().then_some(packet.number);
-        // The data that it completes may be in a packet that was sent after it and seen before.
-        let newest =
-            number.map(|number| self.next[mine].map_or(number, |next| number.max(next - 1)));
-        for due in &mut self.dues {
-            due.number(by, newest);
-        }
-        let Some(number) = number else {
+        let Some(number) = packet.is_of_the_application().then_some(packet.number) else {
             match by {
                 Role::Responder if packet.ack_eliciting => {
                     self.shaking.get_or_insert(at.time);
@@ -105,10 +106,9 @@ impl Connection {
             }
             return;
         };
-        if by == Role::Initiator {
-            let new = self.streams.values_mut();
-            let new = new.filter(|stream| stream.number.is_none());
-            new.for_each(|stream| stream.number = Some(number));
+        self.outstanding[mine].sent(number);
+        for due in &mut self.dues {
+            due.sent(by, self.outstanding[mine].newest());
         }
         // One number may be left out on purpose (RFC 9000, section 21.4), and some count their
         // handshake packets in the same row.
@@ -116,8 +116,6 @@ impl Connection {
         self.gaps |= next.is_some_and(|next| number > next + 1);
         *next = (*next).max(Some(number.saturating_add(1)));
         if packet.ack_eliciting {
-            self.newest[mine] = self.newest[mine].max(Some(number));
-            self.outstanding[mine].sent(number);
             self.probes[mine].get_or_insert((number, at.time));
         }
         let Some(acknowledged) = packet.acknowledges else {
@@ -127,31 +125,26 @@ impl Connection {
             largest, unseen, ..
         } = acknowledged;
         self.gaps |= unseen;
-        if by == Role::Responder {
-            for stream in self.streams.values_mut() {
-                stream.taken |= stream
-                    .number
-                    .is_some_and(|number| acknowledged.shows(number));
-            }
-        }
         let probe = &mut self.probes[peers];
         if let Some((_, sent)) = probe.take_if(|(number, _)| *number <= largest) {
             let delay = at.time.saturating_sub(sent);
             self.delays[peers] = self.delays[peers].max(delay);
         }
-        let next = self.next[peers].unwrap_or_default();
         let outstanding = &mut self.outstanding[peers];
-        let lost = outstanding.acknowledged(&acknowledged, next);
+        outstanding.acknowledged(&acknowledged);
         let is_delivered = |number| outstanding.is_delivered(number);
         if is_delivered(u64::MAX) {
             self.caught_up[mine] = Some(at.time);
         }
-        let [client, server] = self.delays;
-        for due in self.dues.iter_mut().filter(|due| due.party == by) {
-            if let Some(lost) = lost {
-                due.lost(lost, next);
+        if by == Role::Responder {
+            let new = self.streams.iter_mut();
+            let new = new.filter(|(_, stream)| stream.heard.is_none());
+            for (_, stream) in new.filter(|(id, _)| outstanding.has_some_of(**id)) {
+                stream.heard = Some(at.time);
             }
-            due.acknowledged(is_delivered, at.time, client + server);
+        }
+        for due in self.dues.iter_mut().filter(|due| due.party == by) {
+            due.acknowledged(is_delivered, at.time);
         }
         if by == Role::Responder {
             self.established.get_or_insert(at);
@@ -168,11 +161,16 @@ impl Connection {
         }
     }
 
+    /// After how long without a packet a side is gone. QUIC makes it three of its probe timeouts where those are
+    /// longer (RFC 9000, section 10.1), each of which may be three times the longest round trip, which that of a
+    /// handshake with losses may be (RFC 9002, sections 5.3 and 6.2.1).
+    pub(super) fn idle_timeout(&self) -> Duration {
+        let longest = self.round_trip().max(self.handshake_delay);
+        IDLE_TIMEOUT.max(longest * 9)
+    }
+
     /// PR-C-05: the idle timer begins again with the first ack-eliciting packet that is sent after one that came,
-    /// which keep-alive sends a second later, and a probe of the handshake later still. QUIC makes the timeout
-    /// three of its probe timeouts where those are longer (RFC 9000, section 10.1), each of which may be three
-    /// times the longest round trip, which that of a handshake with losses may be (RFC 9002, sections 5.3 and
-    /// 6.2.1).
+    /// which keep-alive sends a second later, and a probe of the handshake later still.
     fn vanished(
         &mut self,
         by: Role,
@@ -181,8 +179,7 @@ impl Connection {
         emit: ObservationSink<'_>,
     ) {
         let round_trip = self.round_trip();
-        let longest = round_trip.max(self.handshake_delay);
-        let gone = IDLE_TIMEOUT.max(longest * 9);
+        let gone = self.idle_timeout();
         let [Some(client), Some(_)] = self.last else {
             return;
         };
@@ -202,19 +199,15 @@ impl Connection {
         let mut owed = Vec::new();
         for (id, stream) in &self.streams {
             let waits = stream.kind.is_none() && !stream.resets && !stream.void;
-            if waits
-                && self.is_heard(stream)
-                && !stream.client_lost
-                && now > stream.opened.time + IDENTIFICATION
+            if let Some(heard) = stream.heard.filter(|_| waits && !stream.client_lost)
+                && now > heard + IDENTIFICATION
             {
                 let why = format!("stream {id} did not say within 1 s which it is");
-                owed.push((
-                    "PR-S-05",
-                    Role::Responder,
-                    stream.opened,
-                    IDENTIFICATION,
-                    why,
-                ));
+                let at = At {
+                    packet: stream.opened.packet,
+                    time: heard,
+                };
+                owed.push(("PR-S-05", Role::Responder, at, IDENTIFICATION, why));
             }
         }
         if let Some(established) = self.established
@@ -261,7 +254,10 @@ impl Connection {
                 let due = ExpectedClose::new(requirement, party, at, why).within(limit);
                 self.owe(match party {
                     Role::Initiator => due.with(&[4]).of_its_own(),
-                    Role::Responder => due.with(&[3]).known_by(self.newest[index(party.peer())]),
+                    Role::Responder => {
+                        let client = &self.outstanding[index(party.peer())];
+                        due.with(&[3]).known_by(client.newest())
+                    }
                 });
             }
         }
@@ -281,6 +277,7 @@ impl Connection {
             kind.name()
         );
         let due = ExpectedClose::new("PR-T-05", Role::Responder, since, why).within(OPERATION);
-        Some(due.with(&[4]).known_by(self.newest[index(Role::Initiator)]))
+        let client = &self.outstanding[index(Role::Initiator)];
+        Some(due.with(&[4]).known_by(client.newest()))
     }
 }

@@ -133,7 +133,8 @@ impl Connection {
             // 0xFF is an unknown discriminator for a server that offers no reset.
             let others = (number == 7 && self.superseded)
                 || (number == 6 && self.second_of.is_some())
-                || (number == 1 && self.streams.values().any(|stream| stream.resets));
+                || (number == 1 && self.streams.values().any(|stream| stream.resets))
+                || self.has_rival();
             let timed = (number == 4 && (self.waits() || self.has_rest()))
                 || (number == 3 && self.is_slow(at.time));
             if others || timed {
@@ -146,7 +147,7 @@ impl Connection {
             let starts = (by, number) == (Role::Responder, 6)
                 && self.first.time <= late(STARTUP_DELAY, settings);
             // It reacts to what it has so far.
-            let lacks = due.is_resent() || self.outstanding[index(by.peer())].has_gap();
+            let lacks = self.outstanding[index(by.peer())].has_gap();
             let unknown = !due.is_known(at.time) && (lacks || !self.is_unexplained(by, number));
             let other = ends || starts || unknown;
             if other {

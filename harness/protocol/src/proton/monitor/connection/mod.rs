@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use outstanding::Outstanding;
-use shakedown_wire::quic;
+use shakedown_wire::quic::{self, Carried};
 
 use super::at::{At, late};
 use super::due::ExpectedClose;
@@ -21,7 +21,7 @@ use super::exchange::{Exchange, Message};
 use super::findings::{Findings, ObservationSink, Occurrence};
 use super::{Code, Kind, U32Reader};
 use crate::monitor::{UnjudgedConnection, Unread};
-use crate::proton::PROTOCOL;
+use crate::proton::{IDLE_TIMEOUT, PROTOCOL};
 use crate::requirement::Role;
 
 /// Most streams that are kept of a connection.
@@ -38,15 +38,15 @@ pub(super) struct Close {
 #[derive(Debug, Clone)]
 struct Stream {
     opened: At,
-    /// The number of the packet that opened it.
-    number: Option<u64>,
-    /// The server acknowledged that packet.
-    taken: bool,
+    /// When the server was first seen to have something of it.
+    heard: Option<Duration>,
     kind: Option<Kind>,
     /// It sent 0xFF.
     resets: bool,
     /// It is wrong as it is; what follows on it is not judged.
     void: bool,
+    /// There is one of its kind, and the server may take this one for the first.
+    is_rival: bool,
     /// Bytes of the client are missing.
     client_lost: bool,
     /// The first byte of a u32 of the client that is not complete.
@@ -82,8 +82,6 @@ pub(super) struct Connection {
     pub(super) over: [Option<Duration>; 2],
     /// Its refusal was reported already.
     pub(super) told_why: bool,
-    /// The largest packet numbers of the client and the server that have to be acknowledged.
-    newest: [Option<u64>; 2],
     outstanding: [Outstanding; 2],
     /// A packet of each side that the other one is to acknowledge, and when it was seen.
     probes: [Option<(u64, Duration)>; 2],
@@ -99,14 +97,16 @@ pub(super) struct Connection {
     next: [Option<u64>; 2],
     /// Packets are missing: their numbers are, or they are acknowledged and were not seen.
     gaps: bool,
-    /// The client's first packet after the server's handshake was done; the server may have dropped those before it.
-    early: Option<u64>,
+    /// The client sent a packet of the handshake.
+    is_past_first_packets: bool,
     /// When the server was first seen to have the client's data: its handshake is done.
     established: Option<At>,
     /// When a side was last seen to have everything of the other one.
     pub(super) caught_up: [Option<Duration>; 2],
     /// Times of the last packets, of the client and the server.
     pub(super) last: [Option<Duration>; 2],
+    /// A packet of the client that may have been too late for the server.
+    late: Option<Duration>,
     /// It sent 0xFF.
     pub(super) reset: bool,
     /// Its first stream sent a byte, 0xFF or another.
@@ -170,19 +170,19 @@ impl Connection {
             closing: None,
             over: [None; 2],
             told_why: false,
-            newest: [None; 2],
             outstanding: Default::default(),
             probes: [None; 2],
             delays: [Duration::ZERO; 2],
             next: [None; 2],
             gaps: false,
-            early: None,
             shaking: None,
             handshake_delay: Duration::ZERO,
             idle_restarted: None,
+            is_past_first_packets: false,
             established: None,
             caught_up: [None; 2],
             last: [None; 2],
+            late: None,
             reset: false,
             spoke: false,
             second_of: None,
@@ -232,6 +232,17 @@ impl Connection {
     /// The time of the last packet of either side.
     pub(super) fn heard(&self) -> Option<Duration> {
         self.last.into_iter().flatten().max()
+    }
+
+    /// Whether it may go on for the server at this time.
+    pub(super) fn may_live(&self, now: Duration) -> bool {
+        let until = self.heard().map(|heard| heard + self.idle_timeout());
+        self.closed.is_none() && self.agreed.is_some() && until > Some(now)
+    }
+
+    /// Whether the server may have begun it anew and have it at this time.
+    pub(super) fn may_be_reborn(&self, now: Duration) -> bool {
+        self.reborn.map(|since| since + IDLE_TIMEOUT) > Some(now)
     }
 
     /// When the server first had data of the client.
@@ -287,6 +298,11 @@ impl Connection {
             self.findings
                 .breach(requirement, occurrence, expected, got, emit);
         }
+    }
+
+    /// A packet carries this of a stream.
+    pub(super) fn carries(&mut self, stream: u64, by: Role, carried: Carried) {
+        self.outstanding[index(by)].carries(stream, carried);
     }
 
     pub(super) fn owe(&mut self, due: ExpectedClose) {

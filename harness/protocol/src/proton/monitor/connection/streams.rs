@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{At, Connection, MOST_STREAMS, Stream, late};
+use super::{At, Connection, MOST_STREAMS, Stream, index, late};
 use crate::MonitorSettings;
 use crate::proton::monitor::due::ExpectedClose;
 use crate::proton::monitor::findings::ObservationSink;
@@ -33,11 +33,11 @@ impl Connection {
         if self.streams.len() < MOST_STREAMS {
             let new = Stream {
                 opened: at,
-                number: None,
-                taken: false,
+                heard: None,
                 kind: None,
                 resets: false,
                 void: surplus,
+                is_rival: false,
                 client_lost: false,
                 rest: None,
                 client: U32Reader::default(),
@@ -62,8 +62,13 @@ impl Connection {
         }
     }
 
+    pub(in super::super) fn datagram(&mut self, by: Role, at: At, emit: ObservationSink<'_>) {
+        self.outstanding[index(by)].carries_datagram();
+        self.not_admitted(by, at, "a datagram", emit);
+    }
+
     /// PR-S-07
-    pub(in super::super) fn not_admitted(
+    fn not_admitted(
         &mut self,
         by: Role,
         at: At,
@@ -151,9 +156,28 @@ impl Connection {
                 };
                 let due = ExpectedClose::new(requirement, server, at, why).with(codes);
                 self.owe(if refusable { due.or_refused() } else { due });
+                self.compete(id, known);
             }
         }
         rest
+    }
+
+    /// A second stream of a kind is the first one for a server that has nothing of the other, or both in one packet.
+    fn compete(&mut self, id: u64, kind: Option<Kind>) {
+        let mut all = self.streams.iter();
+        let first = all.find(|(_, stream)| kind.is_some() && stream.kind == kind);
+        let client = &self.outstanding[index(Role::Initiator)];
+        let is_rival = first.is_some_and(|(first, _)| !client.has_begin_of(*first));
+        if let Some(stream) = self.streams.get_mut(&id) {
+            stream.is_rival = is_rival;
+        }
+    }
+
+    /// Whether what is said on a second stream of a kind may be what the server goes by.
+    pub(super) fn has_rival(&self) -> bool {
+        let client = &self.outstanding[index(Role::Initiator)];
+        let mut all = self.streams.iter();
+        all.any(|(id, stream)| stream.is_rival && client.is_longer(*id))
     }
 
     fn named(&mut self, id: u64, kind: Kind, at: At, settings: &MonitorSettings) {
@@ -161,12 +185,16 @@ impl Connection {
             let since = since.map(|since| since.time);
             since.map_or(Duration::ZERO, |since| at.time.saturating_sub(since))
         };
-        let opened = self.streams.get(&id).map(|stream| stream.opened);
+        let stream = self.streams.get(&id);
+        let opened = stream.map(|stream| stream.opened);
+        let limit = late(IDENTIFICATION, settings);
+        let heard = stream.and_then(|stream| stream.heard);
+        let is_late = heard.is_some_and(|heard| at.time > heard + limit);
         self.slow |= after(opened) > IDENTIFICATION / 2 || after(self.established) > SETUP / 2;
         // The server may have had it in time. Streams of one packet are owed for together.
         let waits = |stream: &Stream| stream.kind.is_none() && !stream.resets && !stream.void;
         if let Some(opened) = opened
-            && after(Some(opened)) <= late(IDENTIFICATION, settings)
+            && !is_late
             && !self
                 .streams
                 .values()

@@ -31,10 +31,39 @@ fn what_a_lost_packet_carried_comes_with_a_later_one() {
             .losing()
             .bytes(0, Client, &[9])
     };
-    let told = lost().alive(5, &[1]).end();
+    // Until it is sent again the server has none of it.
+    let told = lost().alive(20, &[1]).end();
     told.broke(&[("PR-S-01", Client)]);
-    let told = lost().alive(8, &[1]).end();
+    let again = || lost().alive(5, &[1]).again(0, Client, 1);
+    let told = again().alive(1, &[1]).closed(Server, 1).end();
+    told.broke(&[("PR-S-01", Client)]);
+    let told = again().alive(3, &[1]).end();
     told.broke(&[("PR-S-01", Client), ("PR-S-03", Server)]);
+}
+
+#[test]
+fn which_of_two_streams_of_a_kind_in_one_packet_is_the_first_is_open() {
+    let streams = |second: &[u8]| {
+        let mut rig = Rig::new().connected(1, 5_000);
+        for (stream, bytes) in [(0, &[3][..]), (4, second)] {
+            rig.shows(shown::opened(stream, Client));
+            rig.shows(shown::bytes(stream, Client, bytes));
+        }
+        rig.packet(Client);
+        rig
+    };
+    let told = streams(&[3, 1]).closed(Server, 5).end();
+    told.broke(&[("PR-S-01", Client)]);
+    // The second one says nothing that could be a reason.
+    let told = streams(&[3]).closed(Server, 5).end();
+    told.broke(&[("PR-S-01", Client), ("PR-S-04", Server)]);
+    let told = streams(&[3, 1]).closed(Server, 1).end();
+    told.broke(&[("PR-S-01", Client)]);
+    assert!(told.sessions[0].judged.contains("PR-S-04"));
+    let told = Rig::new().connected(1, 5_000).bytes(0, Client, &[3]);
+    let told = told.bytes(4, Client, &[3]).bytes(4, Client, &[1, 2]);
+    let told = told.closed(Server, 5).end();
+    told.broke(&[("PR-S-01", Client), ("PR-S-04", Server)]);
 }
 
 #[test]

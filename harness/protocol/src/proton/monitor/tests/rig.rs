@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
-use shakedown_wire::quic::{self, Acknowledged, At, Event, EventKind, Level};
+use shakedown_wire::quic::{self, Acknowledged, At, Carried, Event, EventKind, Level};
 
 use super::super::Monitor;
 use super::shown;
@@ -31,6 +31,8 @@ pub(super) struct Rig {
     lost: Option<u64>,
     /// Packets are acknowledged that were not seen.
     gaps: bool,
+    /// Bytes that each side of each connection sent so far on each stream.
+    offsets: BTreeMap<(u64, quic::Role, u64), u64>,
     pub(super) said: Vec<Observation>,
 }
 
@@ -50,6 +52,7 @@ impl Rig {
             behind: 0,
             lost: None,
             gaps: false,
+            offsets: BTreeMap::new(),
             said: Vec::new(),
         }
     }
@@ -59,7 +62,59 @@ impl Rig {
         Self::new().connected(1, 5_000).named()
     }
 
+    /// An event, after the frame that carries it.
     pub(super) fn shows(&mut self, kind: EventKind<'_>) {
+        let (length, fin) = match kind {
+            EventKind::StreamBytes { bytes, .. } => (bytes.len() as u64, false),
+            EventKind::StreamFin { .. } => (0, true),
+            _ => (0, false),
+        };
+        let frame = match kind {
+            EventKind::StreamOpened { stream, by, .. }
+            | EventKind::StreamBytes { stream, by, .. }
+            | EventKind::StreamFin { stream, by, .. } => {
+                let end = self.offsets.entry((self.connection, by, stream));
+                let end = end.or_default();
+                let offset = *end;
+                *end += length;
+                let carried = Carried::Bytes {
+                    offset,
+                    length,
+                    fin,
+                };
+                Some((stream, by, carried))
+            }
+            EventKind::StreamReset { stream, by, .. } => Some((stream, by, Carried::Reset)),
+            EventKind::StopSending { stream, by, .. } => Some((stream, by, Carried::Stop)),
+            _ => None,
+        };
+        if let Some((stream, by, carried)) = frame {
+            self.event(EventKind::StreamFrame {
+                stream,
+                by,
+                carried,
+            });
+        }
+        self.event(kind);
+    }
+
+    /// The first bytes of a stream are sent again.
+    pub(super) fn again(mut self, stream: u64, by: Role, length: u64) -> Self {
+        let carried = Carried::Bytes {
+            offset: 0,
+            length,
+            fin: false,
+        };
+        self.event(EventKind::StreamFrame {
+            stream,
+            by: by.into(),
+            carried,
+        });
+        self.packet(by);
+        self
+    }
+
+    fn event(&mut self, kind: EventKind<'_>) {
         self.number += 1;
         let at = At {
             number: self.number,
@@ -91,12 +146,22 @@ impl Rig {
         self.one(by, true);
     }
 
+    /// A first packet of the client, which comes late.
+    pub(super) fn first_again(mut self) -> Self {
+        self.of_level(Level::Initial, Client, None);
+        self
+    }
+
     /// A packet of the handshake.
     pub(super) fn handshake(&mut self, by: Role, acknowledged: Option<u64>) {
+        self.of_level(Level::Handshake, by, acknowledged);
+    }
+
+    fn of_level(&mut self, level: Level, by: Role, acknowledged: Option<u64>) {
         let unseen = false;
         self.shows(EventKind::Packet(quic::Packet {
             by: by.into(),
-            level: Level::Handshake,
+            level,
             number: 0,
             ack_eliciting: true,
             acknowledges: acknowledged.map(|largest| Acknowledged {
@@ -219,7 +284,7 @@ impl Rig {
     /// Bytes on a stream, which they open if they are its first.
     pub(super) fn bytes(mut self, stream: u64, by: Role, bytes: &[u8]) -> Self {
         if by == Client && bytes.len() == 1 {
-            self.shows(shown::opened(stream, by));
+            self.event(shown::opened(stream, by));
         }
         self.shows(shown::bytes(stream, by, bytes));
         self.packet(by);

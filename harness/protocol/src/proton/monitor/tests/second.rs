@@ -237,6 +237,47 @@ fn a_refused_connection_that_is_let_in_after_all_is_there() {
     assert!(told.sessions[2].judged.contains("PR-C-02"), "{told:?}");
 }
 
+#[test]
+fn a_delayed_first_packet_may_be_a_connection_for_the_server() {
+    let wrong = |rig: Rig| {
+        let rig = rig.connected(2, 5_001).bytes(0, Client, &[9]);
+        rig.closed(Server, 6).end()
+    };
+    let closed = || Rig::set_up().silent(20).alive(1, &[1]).closed(Client, 0);
+    wrong(closed().first_again()).broke(&[("PR-S-01", Client)]);
+    let told = wrong(closed().first_again().silent(6));
+    told.broke(&[("PR-S-01", Client), ("PR-S-03", Server)]);
+    wrong(closed()).broke(&[("PR-S-01", Client), ("PR-S-03", Server)]);
+}
+
+#[test]
+fn a_packet_after_the_idle_timeout_keeps_no_connection() {
+    let supervised = MonitorSettings {
+        supervised: true,
+        ..MonitorSettings::default()
+    };
+    let vanished = || {
+        let mut rig = Rig::with(&supervised).connected(1, 5_000);
+        rig.handshake(Client, None);
+        rig.named().after(4, Server).silent(2)
+    };
+    let reset = |rig: Rig| {
+        let rig = rig.connected(2, 5_001).bytes(0, Client, &[0xFF]);
+        rig.alive(6, &[2]).end()
+    };
+    let late = |mut rig: Rig| {
+        rig.packet_alone(Client);
+        rig
+    };
+    reset(vanished().first_again()).is_healthy();
+    reset(late(vanished())).is_healthy();
+    // Where the server goes on it came in time.
+    let server = late(vanished().deaf()).after(4, Server);
+    server.end().is_healthy();
+    let server = vanished().deaf().after(4, Server);
+    server.end().broke(&[("PR-C-05", Server)]);
+}
+
 /// It was not the first for the server, which may have been started a moment ago (PR-C-08).
 #[test]
 fn a_connection_that_was_turned_away_itself_frees_no_place() {
