@@ -91,6 +91,14 @@ fn nothing_is_found_in_a_run_of_the_reference_that_was_judged_wrongly(#[case] se
     );
 }
 
+/// One whose first packet closes it is no first connection for the next one.
+#[test]
+fn a_first_packet_that_closes_begins_nothing_anew() {
+    let run = swarm(&["PR-C-01"]).run(143).unwrap();
+    let mut broken = run.violations.iter();
+    assert!(broken.any(|one| one.requirement == "PR-C-01"));
+}
+
 /// More commits than the reference keeps waiting, each of which takes nearly five minutes.
 #[test]
 fn a_flood_of_slow_commits_is_answered_in_time() {

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use shakedown_wire::quic::{Acknowledged, Level, Packet};
 
-use super::{At, Connection, MOST_STREAMS, index, late};
+use super::{At, Close, Connection, MOST_STREAMS, index, late};
 use crate::MonitorSettings;
 use crate::proton::monitor::due::ExpectedClose;
 use crate::proton::monitor::findings::ObservationSink;
@@ -27,7 +27,8 @@ impl Connection {
         let is_stray = is_past_handshake || (is_first && self.is_past_first_packets);
         self.is_past_first_packets |= (packet.level, by) == (Level::Handshake, Role::Initiator);
         // The server takes a first packet that was delayed for a new connection.
-        if is_first && by == Role::Initiator && (is_stray || self.closed.is_some()) {
+        let is_after = |close: Close| close.at.packet < at.packet;
+        if is_first && by == Role::Initiator && (is_stray || self.closed.is_some_and(is_after)) {
             self.reborn = Some(at.time);
         }
         if is_stray && self.closed.is_none() {
