@@ -43,6 +43,18 @@ const OF_CLIENT: &str = r#"{
   ]
 }"#;
 
+/// The same in mode `legacy`.
+const OF_LEGACY: &str = r#"{
+  "id": "mediastream/legacy/responder/a-start-is-answered",
+  "title": "A START token is answered by the name of a stream",
+  "requirements": ["MS-L-03"],
+  "iut": { "role": "responder", "mode": "legacy" },
+  "steps": [
+    { "send": { "frame": "START token" } },
+    { "expect": { "frame": "connection-id", "within": "1s" } }
+  ]
+}"#;
+
 struct Workspace(TempDir);
 
 /// The result of a run.
@@ -209,6 +221,35 @@ fn a_server_whose_memory_grows_is_found() {
 #[test]
 fn a_server_that_hangs_is_found() {
     finds("hang", "hang");
+}
+
+/// Fuzzes a server in mode `legacy` with conversations that have no connection-id, so that only the bursts between
+/// them reach the fault.
+fn finds_in_legacy(fault: &str) -> Run {
+    let workspace = Workspace::new();
+    let iut = workspace.describe("responder", &["fragile-legacy", "{address}", fault]);
+    let text = std::fs::read_to_string(&iut).expect("it was written");
+    workspace.write("iut.toml", &text.replace("3way", "legacy"));
+    let scenario = workspace.write("a-start-is-answered.json", OF_LEGACY);
+    workspace.fuzz(&iut, &["--inputs", "20", &scenario])
+}
+
+#[test]
+fn a_server_in_mode_legacy_gets_bursts() {
+    let run = finds_in_legacy("none");
+    assert_eq!(run.exit, Some(0), "{:#?}", run.events);
+    let datagrams = run.end()["datagrams"].as_u64();
+    assert!(datagrams > Some(20 * 256), "{datagrams:?}");
+    let run = finds_in_legacy("abort");
+    assert_eq!(run.findings().len(), 1, "{:#?}", run.events);
+    assert_eq!(run.findings()[0]["kind"], "exit");
+}
+
+#[test]
+fn a_burst_after_which_a_server_in_mode_legacy_serves_nobody_is_a_hang() {
+    let run = finds_in_legacy("mute");
+    assert_eq!(run.findings().len(), 1, "{:#?}", run.events);
+    assert_eq!(run.findings()[0]["kind"], "hang");
 }
 
 #[test]

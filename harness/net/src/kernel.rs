@@ -15,6 +15,8 @@ pub struct UdpEntry {
     pub local: SocketAddr,
     /// The inode by which a process holds it.
     pub inode: u64,
+    /// The memory of the datagrams that were not read yet, in bytes.
+    pub unread: u32,
     /// Datagrams that the kernel dropped because its buffer was full.
     pub drops: u64,
 }
@@ -108,6 +110,16 @@ pub fn drops_at(address: SocketAddr) -> u64 {
     there.map(|entry| entry.drops).sum()
 }
 
+/// Whether everything that was sent to `address` was read. `None` if no socket there is seen: it is closed, or in
+/// another network namespace.
+#[must_use]
+pub fn is_read(address: SocketAddr) -> Option<bool> {
+    let entries = udp_sockets()?.into_iter();
+    let mut there = entries.filter(|entry| receives(entry.local, address));
+    let first = there.next()?;
+    Some(first.unread == 0 && there.all(|entry| entry.unread == 0))
+}
+
 /// How long processes of a group waited for a processor since they began: the worst of their
 /// threads. `None` if there is no such process, or where the system does not report it.
 #[must_use]
@@ -169,6 +181,7 @@ fn parse(table: &str) -> Option<Vec<UdpEntry>> {
         Some(UdpEntry {
             local: entry.local_address,
             inode: entry.inode,
+            unread: entry.rx_queue,
             drops: drops?,
         })
     })
@@ -200,6 +213,19 @@ mod tests {
         assert_eq!(holder_of(address).map(|(pid, _)| pid), Some(own));
         drop(socket);
         assert!(!is_bound(address));
+    }
+
+    #[test]
+    fn what_waits_in_a_socket_is_seen_until_it_is_read() {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        assert_eq!(is_read(address), Some(true));
+        socket.send_to(b"x", address).unwrap();
+        assert_eq!(is_read(address), Some(false));
+        socket.recv(&mut [0; 8]).unwrap();
+        assert_eq!(is_read(address), Some(true));
+        drop(socket);
+        assert_eq!(is_read(address), None);
     }
 
     #[test]

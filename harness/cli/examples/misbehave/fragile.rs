@@ -1,5 +1,6 @@
-//! Implementations of `mediastream` that do not outlive one field: they answer a SYN, and no more.
+//! Implementations of `mediastream` that do not outlive one field: they answer the first frame, and no more.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::UdpSocket;
 use std::process::{abort, exit};
@@ -47,6 +48,24 @@ pub(super) fn server(socket: &UdpSocket, fault: &str) -> io::Result<()> {
         socket.send_to(&answer, from)?;
         if fault == "once" {
             return Ok(());
+        }
+    }
+}
+
+/// Names a stream to whoever sends a START token for the first time, until an id begins with 0xFF.
+pub(super) fn legacy_server(socket: &UdpSocket, fault: &str) -> io::Result<()> {
+    println!("listening on {}", socket.local_addr()?);
+    let mut buffer = vec![0; 65_536];
+    let mut is_mute = false;
+    let mut peers = BTreeSet::new();
+    let id = b"\x00\x1011111111-1111-4111-8111-111111111111\x00";
+    loop {
+        let (length, from) = socket.recv_from(&mut buffer)?;
+        match &buffer[..length] {
+            b"START" if !is_mute && peers.insert(from) => drop(socket.send_to(id, from)?),
+            [0x00, 0x10, 0xff, ..] if fault == "abort" => abort(),
+            [0x00, 0x10, 0xff, ..] => is_mute = fault == "mute",
+            _ => {}
         }
     }
 }

@@ -52,6 +52,10 @@ fn behave(behaviour: &str, address: &str, command: &[String]) -> io::Result<()> 
             let fault = command.first().map_or("", String::as_str);
             fragile::server(&UdpSocket::bind(address)?, fault)
         }
+        "fragile-legacy" => {
+            let fault = command.first().map_or("", String::as_str);
+            fragile::legacy_server(&UdpSocket::bind(address)?, fault)
+        }
         "fragile-client" => fragile::client(address),
         "print" => print(),
         "stay" => loop {
@@ -59,7 +63,8 @@ fn behave(behaviour: &str, address: &str, command: &[String]) -> io::Result<()> 
         },
         _ => Err(io::Error::other(
             "behaviours: silent, garbage, mortal, doomed, elsewhere, deaf, flood, flood-empty, \
-             flood-server, flood-behind, drip, trickle, retry, negotiate, fragile, fragile-client, print, stay",
+             flood-server, flood-behind, drip, trickle, retry, negotiate, fragile, fragile-legacy, \
+             fragile-client, print, stay",
         )),
     }
 }

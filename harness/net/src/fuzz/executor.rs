@@ -21,6 +21,7 @@ use super::coverage::MonitorCoverage;
 use super::liveness::Probe;
 use crate::clock::Clock;
 use crate::drive::Recorder;
+use crate::kernel;
 use crate::process::Process;
 use crate::socket::LARGEST;
 
@@ -36,10 +37,13 @@ const PING_INTERVAL: Duration = Duration::from_millis(5);
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(100);
 /// Datagrams of one conversation after which it is cancelled.
 const MAX_RECEIVED: u64 = 50_000;
-/// Datagrams of a burst between two probes: fewer than fit into a socket's buffer.
-const BATCH: u64 = 64;
-/// Batches of a burst.
-const BATCHES: u64 = 4;
+/// Datagrams of a burst that are sent at a time: fewer than fit into a socket's buffer.
+const BATCH: usize = 64;
+/// Batches of a burst, at least and at most.
+const MIN_BATCHES: u32 = 4;
+const MAX_BATCHES: u32 = 64;
+/// How often the system is asked whether they were read.
+const READ_INTERVAL: Duration = Duration::from_millis(1);
 
 /// When waits end.
 #[derive(Debug, Clone, Copy)]
@@ -183,14 +187,16 @@ impl Executor<'_> {
         }
     }
 
-    /// Sends mutated datagrams from the main socket in batches, each followed by a probe. `batch` gets the last one.
+    /// Sends mutated datagrams from the main socket in batches, the next when the last was read: a probe shows that, or
+    /// the system, or else there is only one. They go on for at least as long as the conversation took. `latest` gets
+    /// the last two batches: what was read of the first may still be at work.
     ///
     /// # Errors
     /// The system's, if a socket fails.
     pub(super) fn burst(
         &mut self,
         mutator: &mut DatagramMutator,
-        batch: &mut Vec<Vec<u8>>,
+        latest: &mut Vec<Vec<u8>>,
     ) -> Result<Outcome> {
         self.sockets.retain(|id, _| *id == SocketId::MAIN);
         self.state.discards = true;
@@ -200,24 +206,49 @@ impl Executor<'_> {
         };
         // Spares the system a look at its routes for each datagram.
         socket.connect(&to.into())?;
-        for _ in 0..BATCHES {
-            let Some(socket) = self.sockets.get(&SocketId::MAIN) else {
-                break;
-            };
-            batch.clear();
+        let is_seen = self.probe.is_some() || kernel::is_read(to).is_some();
+        // The clock began with the conversation.
+        let until = self.clock.now() * 2;
+        let mut batches = 0;
+        while let Some(socket) = self.sockets.get(&SocketId::MAIN) {
+            latest.drain(..latest.len().saturating_sub(BATCH));
             for _ in 0..BATCH {
                 let datagram = mutator.next_datagram();
                 // A datagram that the system refuses is lost; the next may be sent.
                 let _ = socket.send(&datagram);
-                batch.push(datagram);
+                latest.push(datagram);
             }
-            self.state.datagrams_sent += BATCH;
-            let outcome = self.probe()?;
+            self.state.datagrams_sent += BATCH as u64;
+            batches += 1;
+            let outcome = match self.probe {
+                Some(_) => self.probe()?,
+                None if is_seen => self.wait_until_read(to)?,
+                None => break,
+            };
             if outcome != Outcome::Completed {
                 return Ok(outcome);
             }
+            let is_long = batches >= MIN_BATCHES && self.clock.now() >= until;
+            if is_long || batches >= MAX_BATCHES {
+                break;
+            }
         }
         Ok(Outcome::Completed)
+    }
+
+    /// Waits until the implementation has read what was sent to it.
+    fn wait_until_read(&mut self, address: SocketAddr) -> Result<Outcome> {
+        let since = self.clock.now();
+        loop {
+            self.receive()?;
+            if kernel::is_read(address) == Some(true) {
+                return Ok(Outcome::Completed);
+            }
+            if let Some(outcome) = self.probe_timeout(self.clock.now(), since) {
+                return Ok(outcome);
+            }
+            self.poll(READ_INTERVAL)?;
+        }
     }
 
     /// Waits for data, or settles the script's waits if none will come.

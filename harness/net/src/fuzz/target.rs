@@ -90,7 +90,7 @@ pub(super) struct Execution {
     pub(super) behaviours: Vec<u64>,
     /// Datagrams sent.
     pub(super) datagrams: u64,
-    /// The conversation with the last batch of its burst, if that led to the fault.
+    /// The conversation with the last batches of its burst, if that led to the fault.
     pub(super) with_burst: Option<Conversation>,
 }
 
@@ -251,12 +251,13 @@ impl<'a> Target<'a> {
         if executor.probe.is_some() && matches!(outcome, Outcome::Completed | Outcome::Cancelled) {
             outcome = executor.probe().map_err(failed)?;
         }
-        let mut batch = Vec::new();
-        if let (Some(mutator), Some(_), Outcome::Completed) = (mutator, &executor.probe, outcome) {
-            outcome = executor.burst(mutator, &mut batch).map_err(failed)?;
+        let mut batches = Vec::new();
+        if let (Some(mutator), Outcome::Completed) = (mutator, outcome) {
+            outcome = executor.burst(mutator, &mut batches).map_err(failed)?;
         }
         let datagrams = executor.state.datagrams_sent;
-        let was_answered = executor.state.datagrams_received > 0;
+        // What a burst leads to is to be found before anything else is sent.
+        let needs_check = executor.state.datagrams_received == 0 || !batches.is_empty();
         let now = executor.clock.now();
         let coverage = executor.coverage.take();
         let coverage = coverage.map(|coverage| coverage.finish(now));
@@ -270,7 +271,7 @@ impl<'a> Target<'a> {
         }
         let fault = match self.setup.is_client() {
             true => self.check_client(&instance),
-            false => self.check_server(&instance, outcome, hang_timeout, was_answered),
+            false => self.check_server(&instance, outcome, hang_timeout, needs_check),
         };
         behaviour.fault(
             fault
@@ -286,13 +287,13 @@ impl<'a> Target<'a> {
         behaviours.extend(coverage.into_iter().flatten());
         let with_burst = fault
             .is_some()
-            .then(|| conversation.followed_by(script.bindings(), &batch));
+            .then(|| conversation.followed_by(script.bindings(), &batches));
         Ok(Execution {
             fault,
             behaviours,
             datagrams,
             with_burst: with_burst
-                .filter(|_| !batch.is_empty())
+                .filter(|_| !batches.is_empty())
                 .and_then(Result::ok),
         })
     }
@@ -322,14 +323,14 @@ impl<'a> Target<'a> {
         instance: &Instance,
         outcome: Outcome,
         hang_timeout: Duration,
-        was_answered: bool,
+        needs_check: bool,
     ) -> Option<Fault> {
         let process = instance.process.as_deref()?;
         let unresponsive = match (outcome, &self.probe) {
             (Outcome::Unresponsive, _) => Some(format!("probed for {hang_timeout:?}")),
             (Outcome::Exited, _) | (Outcome::Completed, Some(_)) => None,
             (Outcome::Cancelled, _) if self.setup.is_stopped() => None,
-            (Outcome::Completed, None) if was_answered && self.unchecked < CHECK_INTERVAL => {
+            (Outcome::Completed, None) if !needs_check && self.unchecked < CHECK_INTERVAL => {
                 self.unchecked += 1;
                 None
             }

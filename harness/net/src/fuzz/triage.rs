@@ -36,10 +36,11 @@ impl Timeouts {
         recovery: Duration::ZERO,
     };
 
-    /// For confirmation.
+    /// For confirmation. The streams of earlier conversations may occupy all slots as long as they last.
     pub(super) fn long(setup: &Setup) -> Self {
+        let stream = Duration::from_secs(setup.iut.stream.seconds.into());
         Self {
-            hang: CONFIRMED_HANG_TIMEOUT,
+            hang: CONFIRMED_HANG_TIMEOUT.max(stream * 2),
             recovery: setup.recovery_time(),
         }
     }
