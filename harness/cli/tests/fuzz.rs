@@ -122,6 +122,16 @@ impl Workspace {
         }
     }
 
+    /// Exit code and events of a run of a finding.
+    fn run(&self, iut: &str, finding: &Value) -> (Option<i32>, String) {
+        let file = finding["files"][0].as_str().expect("a path");
+        let out = self.0.path().join("run").display().to_string();
+        let words = ["run", file, "--iut", iut, "--format", "json", "--out", &out];
+        let run = shakedown(&words).output().expect("the program starts");
+        let events = String::from_utf8_lossy(&run.stdout).into_owned();
+        (run.status.code(), events)
+    }
+
     /// Exit code of the replay of a finding.
     fn replay(&self, iut: &str, finding: &Value) -> Option<i32> {
         let mut command = shakedown(&["fuzz", "--iut", iut]);
@@ -187,17 +197,18 @@ fn a_server_that_aborts_at_one_field_is_found_and_replayed() {
     assert_eq!(workspace.replay(&iut, &finding), Some(1));
     let steps = finding["steps"].as_array().expect("it has steps");
     assert!(steps.len() <= 3, "it is reduced: {steps:#?}");
-    // `run` fails by the exit, too.
-    let file = finding["files"][0].as_str().expect("a path");
-    let out = workspace.0.path().join("run").display().to_string();
-    let run = shakedown(&[
-        "run", file, "--iut", &iut, "--format", "json", "--out", &out,
-    ])
-    .output();
-    let run = run.expect("the program starts");
-    let events = String::from_utf8_lossy(&run.stdout).into_owned();
-    assert_eq!(run.status.code(), Some(1), "{events}");
+    let (exit, events) = workspace.run(&iut, &finding);
+    assert_eq!(exit, Some(1), "{events}");
     assert!(events.contains("SIGABRT"), "{events}");
+}
+
+#[test]
+fn a_server_that_goes_on_after_a_report_is_found_and_fails_a_run() {
+    let (workspace, iut, finding) = finds("warn", "report");
+    assert_eq!(workspace.replay(&iut, &finding), Some(1));
+    let (exit, events) = workspace.run(&iut, &finding);
+    assert_eq!(exit, Some(1), "{events}");
+    assert!(events.contains("shift exponent"), "{events}");
 }
 
 #[test]

@@ -33,6 +33,7 @@ pub(super) fn server(socket: &UdpSocket, fault: &str) -> io::Result<()> {
                     );
                     exit(1)
                 }
+                "warn" => eprintln!("fragile.c:7: runtime error: shift exponent is too large"),
                 "hang" => loop {
                     std::thread::park();
                 },

@@ -13,6 +13,10 @@ const FILE: &str = "fuzzed.json";
 /// How long a connection stays open after the last step, so that its bytes are read.
 const LINGER: &str = "200ms";
 
+/// Spans that a description may leave at minutes, and what a finding waits instead.
+const LONG: [&str; 3] = ["$answer", "$item", "$request"];
+const ANSWER: &str = "2s";
+
 /// Members of a scenario about its verdict or the network.
 const JUDGEMENT_MEMBERS: [&str; 6] = [
     "$schema",
@@ -174,7 +178,8 @@ impl Conversation {
         Self::of(value)
     }
 
-    /// The same with another file name and title.
+    /// The same with another file name and title, for a [run](crate::script): it does not wait long for answers, which
+    /// may never come.
     ///
     /// # Errors
     /// The name is not valid for a scenario.
@@ -184,6 +189,14 @@ impl Conversation {
         let folder = id.rsplit_once('/').map_or("", |(folder, _)| folder);
         value["id"] = format!("{folder}/{name}").into();
         value["title"] = title.into();
+        each_object(value.pointer_mut(STEPS), &mut |members| {
+            let within = members.get("within").and_then(Value::as_str);
+            let is_long = |within: &str| LONG.iter().any(|span| within.contains(span));
+            if within.is_some_and(is_long) {
+                members.shift_remove("after");
+                members.insert("within".to_owned(), ANSWER.into());
+            }
+        });
         Loaded::parse(&format!("{name}.json"), &to_text(&value))
     }
 }

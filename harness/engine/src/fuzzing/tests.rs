@@ -154,6 +154,22 @@ fn datagrams_after_a_conversation_have_its_ids_as_a_scenario() {
 }
 
 #[test]
+fn a_finding_waits_only_seconds_for_answers() {
+    for name in ["proton", "darktower"] {
+        let protocol = shakedown_protocol::protocol(name).unwrap();
+        let all = conversations(protocol);
+        let waits = |text: &str| text.contains("\"within\": \"$answer\"");
+        let patient: Vec<_> = all.iter().filter(|one| waits(one.text())).collect();
+        assert!(patient.len() > 20, "{}", patient.len());
+        for one in patient {
+            let named = one.renamed("exit-1", "It survives");
+            let named = named.unwrap_or_else(|why| panic!("{}", why.render(false)));
+            assert!(!waits(&named.text), "{}", named.text);
+        }
+    }
+}
+
+#[test]
 fn mutated_datagrams_have_every_frame_and_fields_at_boundaries_and_start_from_what_was_sent() {
     let protocol = shakedown_protocol::protocol("mediastream").unwrap();
     let mut mutator = DatagramMutator::new(protocol, 1);

@@ -134,12 +134,15 @@ impl std::fmt::Display for Fault {
     }
 }
 
-/// The first line of a report; of a Python traceback the last line, which has the exception.
-fn report(output: &str) -> Option<String> {
+/// The first line of a report in the output of a process; of a Python traceback the line of the exception.
+pub(crate) fn report(output: &str) -> Option<String> {
     let is_report = |line: &&str| REPORTS.iter().any(|report| line.contains(report));
-    let first = output.lines().find(is_report)?;
+    let mut lines = output.lines().skip_while(|line| !is_report(line));
+    let first = lines.next()?;
+    // The lines of the stack are indented.
+    let is_exception = |line: &&str| line.starts_with(|letter: char| !letter.is_whitespace());
     let line = match first.contains(TRACEBACK) {
-        true => output.lines().rev().find(|line| !line.trim().is_empty())?,
+        true => lines.find(is_exception).unwrap_or(first),
         false => first,
     };
     Some(line.trim().chars().take(MAX_REPORT).collect())
@@ -185,8 +188,8 @@ mod tests {
     }
 
     #[test]
-    fn of_a_traceback_the_last_line_is_the_report_and_ordinary_output_has_none() {
-        let output = "Traceback (most recent call last):\n  File \"x.py\"\nKeyError: 7\n";
+    fn of_a_traceback_the_exception_is_the_report_and_ordinary_output_has_none() {
+        let output = "Traceback (most recent call last):\n  File \"x.py\"\nKeyError: 7\nready\n";
         assert_eq!(report(output).as_deref(), Some("KeyError: 7"));
         assert_eq!(
             report("listening on 127.0.0.1:1\nerror: a client was rude\n"),

@@ -40,6 +40,7 @@ use worker::Worker;
 
 pub use event::{FuzzCounts, FuzzEvent, FuzzFinding, FuzzPosition, FuzzSummary, VERSION};
 pub use fault::Fault;
+pub(crate) use fault::report;
 
 /// Interval of progress events and of reading the corpus folder.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);

@@ -74,6 +74,15 @@ impl Output {
         }
     }
 
+    /// What of the end was printed after the first `length` bytes.
+    #[must_use]
+    pub fn since(&self, length: u64) -> String {
+        let mut kept = self.kept();
+        let more = usize::try_from(kept.total.saturating_sub(length)).unwrap_or(usize::MAX);
+        let begin = kept.tail.len().saturating_sub(more);
+        String::from_utf8_lossy(&kept.tail.make_contiguous()[begin..]).into_owned()
+    }
+
     async fn read_all(&self, mut stream: impl AsyncRead + Unpin) {
         let mut buffer = vec![0; 64 * 1024];
         let mut line = Vec::new();
@@ -133,6 +142,18 @@ mod tests {
             "{}",
             &tail[..60]
         );
+    }
+
+    #[test]
+    fn what_was_printed_before_is_left_out() {
+        let output = Output::new(None);
+        output.take(b"before", &mut Vec::new());
+        let length = output.length();
+        assert_eq!(output.since(length), "");
+        output.take(b"after", &mut Vec::new());
+        assert_eq!(output.since(length), "after");
+        output.take(&[b'x'; KEPT], &mut Vec::new());
+        assert_eq!(output.since(length).len(), KEPT);
     }
 
     #[tokio::test]

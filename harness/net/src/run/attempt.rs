@@ -16,6 +16,7 @@ use super::group::Lease;
 use super::job::Job;
 use crate::clock::Clock;
 use crate::drive::{DriveResult, End, bound_through};
+use crate::fuzz;
 use crate::kernel;
 use crate::launch::{Instance, open_sockets, ready_within};
 use crate::probe;
@@ -79,6 +80,7 @@ impl Job {
             .unwrap_or_default();
         let clock = met.clock;
         let memory_before = peak_memory(Some(&met.instance));
+        let printed_before = printed(&met.instance);
         let mut driven = self.drive(context, met, last_sent).await;
         let mut notes = Vec::new();
         let mut outcome = match context.imposed_on(&self.scenario) {
@@ -111,6 +113,9 @@ impl Job {
             }
         }
         let process = self.part(&driven, lease.is_some(), &mut notes).await;
+        if self.scenario.tolerant && !disturbed {
+            unexpected_end = unexpected_end.or_else(|| report(&driven, printed_before));
+        }
         let mut counters = match asked {
             Some(counters) => counters,
             None => {
@@ -249,6 +254,23 @@ impl Job {
             last_packet: driven.last_sent,
         })
     }
+}
+
+/// The length of what its process has printed so far.
+fn printed(instance: &Instance) -> u64 {
+    let process = instance.process.as_ref();
+    process.map_or(0, |process| process.output().length())
+}
+
+/// A report of a fault that its process printed since then: what it survived is such a finding of fuzzing.
+fn report(driven: &DriveResult, since: u64) -> Option<UnexpectedEnd> {
+    let process = driven.instance.as_ref()?.process.as_ref()?;
+    let report = fuzz::report(&process.output().since(since))?;
+    Some(UnexpectedEnd {
+        time: driven.took,
+        got: format!("it printed: {report}"),
+        packet: driven.last_sent,
+    })
 }
 
 /// The most memory that an implementation has held so far, if its process is ours.
