@@ -211,6 +211,25 @@ fn a_server_that_goes_on_after_a_report_is_found_and_fails_a_run() {
     assert!(events.contains("shift exponent"), "{events}");
 }
 
+/// The first process has no fault.
+#[test]
+fn a_finding_that_is_not_reproduced_at_once_is_tried_again() {
+    let (workspace, _, finding) = finds("abort", "exit");
+    let misbehave =
+        env!("CARGO_BIN_EXE_shakedown").replace("debug/shakedown", "debug/examples/misbehave");
+    let seen = workspace.0.path().join("seen").display().to_string();
+    let script = format!(
+        "fault=none; [ -e {seen} ] && fault=abort; touch {seen}; exec {misbehave} fragile $0 $fault"
+    );
+    let iut = workspace.describe_command("responder", &["sh", "-c", &script, "{address}"]);
+    let file = finding["files"][0].as_str().expect("a path");
+    let replayed = shakedown(&["fuzz", "--iut", &iut, "--replay", file]).output();
+    let replayed = replayed.expect("the program starts");
+    assert_eq!(replayed.status.code(), Some(1), "{replayed:?}");
+    let text = String::from_utf8_lossy(&replayed.stdout);
+    assert!(text.contains("not reproduced in 1 attempt"), "{text}");
+}
+
 #[test]
 fn a_sanitizer_report_is_in_the_finding() {
     let (_, _, finding) = finds("complain", "exit");

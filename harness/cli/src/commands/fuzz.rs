@@ -11,6 +11,7 @@ use shakedown_engine::document;
 use shakedown_engine::fuzzing::Conversation;
 use shakedown_engine::iut::Iut;
 use shakedown_net::fuzz::{FuzzSettings, fuzz, replay};
+use shakedown_report::text::count;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
@@ -201,12 +202,18 @@ impl Args {
         let stop = stopped(runtime)?;
         let replaying = replay(iut, conversations, then, seed, guard.program(), stop);
         match runtime.block_on(replaying).map_err(harness)? {
-            Some(fault) => {
+            (Some(fault), 1) => {
                 print_line(&fault.to_string())?;
                 Ok(Exit::Fail)
             }
-            None => {
-                print_line("no fault")?;
+            (Some(fault), attempts) => {
+                let before = count(u64::from(attempts - 1), "attempt");
+                print_line(&format!("{fault}\nnot reproduced in {before} before"))?;
+                Ok(Exit::Fail)
+            }
+            (None, attempts) => {
+                let attempts = count(u64::from(attempts), "attempt");
+                print_line(&format!("no fault in {attempts}"))?;
                 Ok(Exit::Success)
             }
         }

@@ -48,6 +48,9 @@ const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 const MAX_CHECKS: usize = 6;
 const MAX_CHECK_WAIT: Duration = Duration::from_secs(5);
 
+/// Attempts to reproduce a finding.
+const REPLAYS: u32 = 3;
+
 /// Parameters of a run.
 #[derive(Debug, Clone)]
 pub struct FuzzSettings {
@@ -132,7 +135,8 @@ pub async fn fuzz(
     summary
 }
 
-/// Executes conversations in order with a fresh process, then plays `then`. Returns the fault that shows.
+/// Executes conversations in order with a fresh process, then plays `then`; again if no fault shows, since some depend
+/// on time or on where memory lies. Returns the fault and the number of attempts.
 ///
 /// # Errors
 /// A message for the user, if they could not be executed.
@@ -143,17 +147,19 @@ pub async fn replay(
     seed: u64,
     shakedown: String,
     stop: watch::Receiver<bool>,
-) -> Result<Option<Fault>, String> {
+) -> Result<(Option<Fault>, u32), String> {
     let setup = Setup::of(Arc::new(iut), seed, shakedown, 1, stop)?;
     let conversations: Vec<_> = conversations.into_iter().map(Arc::new).collect();
     let reproduced = spawn_blocking(move || {
-        reproduce(
-            &setup,
-            &conversations,
-            then.as_ref(),
-            Timeouts::long(&setup),
-            None,
-        )
+        let timeouts = Timeouts::long(&setup);
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let fault = reproduce(&setup, &conversations, then.as_ref(), timeouts, None)?;
+            if fault.is_some() || attempts >= REPLAYS || setup.is_stopped() {
+                return Ok((fault, attempts));
+            }
+        }
     });
     reproduced
         .await

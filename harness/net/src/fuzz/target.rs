@@ -327,7 +327,12 @@ impl<'a> Target<'a> {
     ) -> Option<Fault> {
         let process = instance.process.as_deref()?;
         let unresponsive = match (outcome, &self.probe) {
-            (Outcome::Unresponsive, _) => Some(format!("probed for {hang_timeout:?}")),
+            (Outcome::Unresponsive, Some(_)) => Some(format!(
+                "the first frame of a session was sent again and again from another port for {hang_timeout:?}"
+            )),
+            (Outcome::Unresponsive, None) => Some(format!(
+                "it read nothing from its socket for {hang_timeout:?}"
+            )),
             (Outcome::Exited, _) | (Outcome::Completed, Some(_)) => None,
             (Outcome::Cancelled, _) if self.setup.is_stopped() => None,
             (Outcome::Completed, None) if !needs_check && self.unchecked < CHECK_INTERVAL => {
@@ -367,9 +372,9 @@ impl<'a> Target<'a> {
         let port = instance.address.map_or(0, |address| address.port());
         let turn = (*seed, u64::from(port));
         let probing = probe::responder(protocol, &self.needs.mode, instance, tries, turn);
-        // A handshake without a response would last for the idle timeout.
-        let probing =
-            async { tokio::time::timeout(hang_timeout.max(MIN_CHECK_TIMEOUT), probing).await };
+        // A handshake without a response would last for the idle timeout. Else the probe ends first, and says more.
+        let most = hang_timeout.max(MIN_CHECK_TIMEOUT) + IDLE_TIMEOUT[1];
+        let probing = async { tokio::time::timeout(most, probing).await };
         match self.setup.runtime.block_on(probing) {
             Ok(probed) => probed.err().map(|silent| silent.tried),
             Err(_) => Some(format!("probed for {hang_timeout:?}")),

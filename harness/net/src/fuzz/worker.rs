@@ -9,7 +9,10 @@ use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 use shakedown_engine::fuzzing::{Conversation, DatagramMutator, Mutator};
 use shakedown_engine::scenario::Scenario;
-use shakedown_engine::script::fingerprint;
+use shakedown_engine::script::{describe, fingerprint};
+use shakedown_engine::step::Step;
+use shakedown_protocol::hex;
+use shakedown_protocol::vocabulary::Vocabulary;
 
 use super::Shared;
 use super::event::{FuzzEvent, FuzzFinding, FuzzPosition};
@@ -341,7 +344,7 @@ impl<'a> Worker<'a> {
             let renamed = renamed.map_err(|problems| problems.render(false))?;
             let path = folder.join(format!("{name}.json"));
             fs::write(&path, &renamed.text).map_err(unwritten)?;
-            steps = step_lines(&renamed.scenario);
+            steps = step_lines(&renamed.scenario, self.shared.setup.protocol.vocabulary);
             files.push(path);
         }
         let capture = self.record(&folder.join(format!("{stem}.pcapng")), conversations, then);
@@ -391,18 +394,22 @@ fn pin(number: usize) -> nix::Result<()> {
     sched_setaffinity(own, &one)
 }
 
-/// The steps of a scenario, one per line.
-fn step_lines(scenario: &Scenario) -> Vec<String> {
+/// The steps of a scenario, one per line; of raw bytes also which frame they are, if any.
+fn step_lines(scenario: &Scenario, vocabulary: &dyn Vocabulary) -> Vec<String> {
+    let raw = |path: &str| match scenario.steps.get(path.parse::<usize>().ok()?)? {
+        Step::SendRaw(raw) => {
+            let mut bytes = hex::parse(&raw.hex).ok()?;
+            bytes.resize(bytes.len().max(raw.pad_to.unwrap_or(0)), 0);
+            Some(format!(": {}", describe(vocabulary, &bytes)))
+        }
+        _ => None,
+    };
     let lines = scenario.in_words().into_iter();
     lines
         .map(|line| {
-            format!(
-                "{:indent$}{} {}",
-                "",
-                line.path,
-                line.text,
-                indent = 2 * line.depth
-            )
+            let frame = raw(&line.path).unwrap_or_default();
+            let indent = 2 * line.depth;
+            format!("{:indent$}{} {}{frame}", "", line.path, line.text)
         })
         .collect()
 }

@@ -91,7 +91,9 @@ impl SessionErrors {
             Role::Responder => is(ErrorCode::NonceMismatch) && !is_other,
         };
         self.is_closed |= is_answer && closes;
-        if !is_ours || is(ErrorCode::UnexpectedFrame) {
+        // MS-S-11: it refuses a START with another Nonce, which may be 0.
+        let refuses = is(ErrorCode::DuplicateStreamId) && key.nonce != own.nonce;
+        if !is_ours || refuses || is(ErrorCode::UnexpectedFrame) {
             return false;
         }
         if self.end.is_some() {
