@@ -6,6 +6,7 @@ use super::order::Origin;
 use super::rule::Rule;
 use super::scope::{Context, Evidence, Scope};
 use super::session::Session;
+use super::starts::StartTokens;
 use super::time::{CROSSING, Moment};
 use super::view::{ControlView, PROTOCOL_FLAG, View, view};
 use crate::mediastream::Mode;
@@ -117,8 +118,16 @@ impl Flow {
             }
             Next::Session => {
                 session.handshake.asked_again(view, &mut scope);
+                // MS-X-02: a START token that waits for a slot is served later. MS-H-20: unless it was dropped.
+                let is_off = scope.option("allow_legacy_start") == Some(false);
+                let is_dropped = is_off && scope.speaks_only(Mode::ThreeWay);
+                let starts = session.starts.as_ref().filter(|_| !is_dropped);
+                let earlier = session.handshake.token;
+                let earlier = earlier.filter(|_| session.handshake.answered.is_none());
+                let waiting = starts.and_then(StartTokens::waiting).or(earlier);
                 self.reopen(Some(Mode::ThreeWay), Origin::Start, context);
                 self.opened_by_request(view, context);
+                self.session.handshake.token = waiting;
             }
         }
     }

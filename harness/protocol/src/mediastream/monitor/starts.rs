@@ -103,6 +103,11 @@ impl StartTokens {
         !self.has_answer() && now.since(&self.last).is_none_or(|gap| gap > patience)
     }
 
+    /// The last one, if nothing has answered it.
+    pub(super) fn waiting(&self) -> Option<Moment> {
+        (!self.has_answer()).then_some(self.last)
+    }
+
     /// Something came from the responder: connection-id if `is_name`, else media.
     pub(super) fn answered(&mut self, is_name: bool, scope: &mut Scope<'_>) {
         let is_first = !self.has_answer();

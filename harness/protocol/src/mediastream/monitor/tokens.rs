@@ -101,9 +101,16 @@ impl Flow {
                 let is_earlier = before.id == Some(*id) || before.ids.remembers(id);
                 is_earlier || session.handshake.offered.contains(id)
             };
-            name.is_some_and(|id| !is_known(&id))
-                && !context.now.is_past(&token, ANSWER)
-                && session.attempt.is_none()
+            let handshake = &session.handshake;
+            match handshake.request.is_some() && handshake.answered.is_none() {
+                // It waited for a slot, and nothing else can be answered by this (MS-X-02).
+                true => name.is_none_or(|id| !is_known(&id)),
+                false => {
+                    name.is_some_and(|id| !is_known(&id))
+                        && !context.now.is_past(&token, ANSWER)
+                        && session.attempt.is_none()
+                }
+            }
         };
         if is_served {
             self.reopen(Some(Mode::Legacy), Origin::Start, context);
