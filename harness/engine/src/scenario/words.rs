@@ -144,13 +144,31 @@ pub(crate) fn times(times: u32) -> String {
     format!(", {times} times")
 }
 
-/// Long bytes say little: their beginning will do.
-pub(crate) fn short(text: &str) -> String {
-    const MOST: usize = 48;
-    match text.char_indices().nth(MOST) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}...", &text[..end]),
+/// Most characters of bytes or a text that are shown: of more the beginning will do.
+const MOST: usize = 48;
+
+/// Bytes in hexadecimal, the first of many and how many there are.
+pub(crate) fn bytes(hex: &str) -> String {
+    match begins(hex) {
+        None => hex.to_owned(),
+        Some(begin) => {
+            let digits = hex.chars().filter(char::is_ascii_hexdigit).count();
+            format!("{begin}... ({} bytes)", digits / 2)
+        }
     }
+}
+
+/// A text, the beginning of a long one and its length.
+fn short(text: &str) -> String {
+    match begins(text) {
+        None => text.to_owned(),
+        Some(begin) => format!("{begin}... ({} characters)", text.chars().count()),
+    }
+}
+
+fn begins(text: &str) -> Option<&str> {
+    let (end, _) = text.char_indices().nth(MOST)?;
+    text.get(..end)
 }
 
 pub(crate) fn named(connection: &str) -> String {
@@ -174,7 +192,7 @@ pub(crate) fn of(connection: &str) -> String {
 
 pub(crate) fn content(hex: Option<&str>, numbers: Option<&[Value]>) -> String {
     match (hex, numbers) {
-        (Some(hex), _) => format!("the bytes {}", short(hex)),
+        (Some(hex), _) => format!("the bytes {}", bytes(hex)),
         (None, Some(numbers)) => {
             let numbers: Vec<_> = numbers.iter().map(wanted).collect();
             numbers.join(", ")

@@ -42,7 +42,7 @@ impl Verb for ExpectStream {
 
     fn in_words(&self) -> String {
         let begins = self.starts_with.as_ref();
-        let begins = begins.map(|hex| format!(" that begins with {}", words::short(hex)));
+        let begins = begins.map(|hex| format!(" that begins with {}", words::bytes(hex)));
         let begins = begins.unwrap_or_default();
         let of = words::of(&self.connection);
         let window = self.when();

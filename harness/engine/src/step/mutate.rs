@@ -216,11 +216,11 @@ impl Patch {
 
     fn in_words(&self) -> String {
         match self {
-            Self::Field { name, hex } => format!("{name} is {}", words::short(hex)),
-            Self::At { offset, hex } => format!("{} at offset {offset}", words::short(hex)),
+            Self::Field { name, hex } => format!("{name} is {}", words::bytes(hex)),
+            Self::At { offset, hex } => format!("{} at offset {offset}", words::bytes(hex)),
             Self::Flip(offset) => format!("the lowest bit of byte {offset} inverted"),
             Self::Truncate(length) => format!("cut to {length} bytes"),
-            Self::Append(hex) => format!("{} appended", words::short(hex)),
+            Self::Append(hex) => format!("{} appended", words::bytes(hex)),
         }
     }
 }

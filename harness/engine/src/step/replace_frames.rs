@@ -29,7 +29,7 @@ impl Verb for ReplaceFrames {
 
     fn in_words(&self) -> String {
         let of = words::of(&self.connection);
-        let frames = words::short(&self.hex);
+        let frames = words::bytes(&self.hex);
         format!("replace the frames of the next packet with room by {frames}{of}")
     }
 }

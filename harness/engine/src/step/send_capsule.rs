@@ -47,7 +47,7 @@ impl Verb for SendCapsule {
     fn in_words(&self) -> String {
         let what = match &self.kind {
             Some(kind) => format!("the capsule {kind}"),
-            None => format!("the bytes {} of a capsule", words::short(&self.hex)),
+            None => format!("the bytes {} of a capsule", words::bytes(&self.hex)),
         };
         format!("send {what} of the session `{}`", self.session)
     }

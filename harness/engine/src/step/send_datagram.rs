@@ -54,7 +54,7 @@ impl Verb for SendDatagram {
     fn in_words(&self) -> String {
         let of = words::of(self.session.as_ref().unwrap_or(&self.connection));
         let content = match (&self.hex, &self.frame) {
-            (Some(hex), _) => words::short(hex),
+            (Some(hex), _) => words::bytes(hex),
             (None, Some(frame)) => format!("{frame}{}", words::with_fields(&self.fields)),
             (None, None) => String::new(),
         };

@@ -38,7 +38,7 @@ impl Verb for SendRaw {
         let padded = padded.unwrap_or_default();
         let bytes = match self.hex.trim() {
             "" => "an empty datagram".to_owned(),
-            hex => format!("the bytes {}", words::short(hex)),
+            hex => format!("the bytes {}", words::bytes(hex)),
         };
         let times = self.times.map(words::times).unwrap_or_default();
         let from = words::from(self.from.as_deref());
