@@ -216,6 +216,11 @@ impl Handshake {
         if self.is_early() {
             self.provoked(Role::Initiator);
             let unlicensed = self.unlicensed(scope);
+            // MS-L-04: the START token finds the stream begun, which needs no START_CONFIRM any more.
+            let is_by_token = self.start3.is_some() && self.token.is_some();
+            if is_by_token && unlicensed.is_none() && scope.option("allow_legacy_start") != Some(false) {
+                return true;
+            }
             let is_answered = self.waiting.is_some() || self.offered.first().is_some();
             self.early.media(media, unlicensed, is_answered, scope);
             // An ACK whose SYN-ACK the capture lacks may be the matching one.
