@@ -28,6 +28,7 @@ def user_of(token, meeting):
 
 class Session(QuicConnectionProtocol):
     http = session = stream = me = None
+    data = b""
 
     def quic_event_received(self, event):
         self.http = self.http or connection.H3Connection(self._quic, enable_webtransport=True)

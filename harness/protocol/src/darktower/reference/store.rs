@@ -1,6 +1,6 @@
 //! State that the services share: meetings, participants and used tokens.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -160,6 +160,8 @@ pub struct Memory {
     /// Tokens that were used, and when each expires, in seconds.
     used: BTreeMap<String, u64>,
     subscriptions: u64,
+    /// What a faulty twin remembers of users: streams, or a meeting.
+    remembered: BTreeSet<(String, String)>,
     without: Deviations,
 }
 
@@ -221,6 +223,15 @@ impl Store for Memory {
         let earlier =
             lost.find(|(of, who)| (*of == meeting.id || anywhere) && (who == user || to_anybody));
         let earlier = earlier.cloned().and_then(|key| self.lost.remove(&key));
+        if self.without.has(Deviation::LostOnce) && earlier.is_some() {
+            let resumed = (user.to_owned(), meeting.id.to_string());
+            self.remembered.insert(resumed);
+        }
+        if self.without.has(Deviation::EarlierUnknown) {
+            let streams = all.iter().flat_map(|it| &it.streams);
+            let streams = streams.map(|stream| (user.to_owned(), key(&stream.id)));
+            self.remembered.extend(streams);
+        }
         let participant = Participant {
             id: earlier.map_or(fresh, |(_, id)| id), // DT-S-16
             user: user.to_owned(),
@@ -246,7 +257,8 @@ impl Store for Memory {
                 participant.subscriptions.remove(&key(&stream.id));
             }
         }
-        if let Some(at) = lost {
+        let is_remembered = |what| self.remembered.contains(&(gone.user.clone(), what));
+        if let Some(at) = lost.filter(|_| !is_remembered(meeting.to_string())) {
             self.lost.insert((meeting, gone.user), (at, gone.id));
         }
     }
@@ -270,7 +282,8 @@ impl Store for Memory {
     }
 
     fn subscribe(&mut self, meeting: Uuid, user: &str, stream: &str) -> Result<(), StreamError> {
-        if self.publisher(meeting, stream).is_none() {
+        let is_hidden = self.remembered.contains(&(user.to_owned(), key(stream)));
+        if is_hidden || self.publisher(meeting, stream).is_none() {
             return Err(StreamError::Name);
         }
         self.subscriptions += 1;

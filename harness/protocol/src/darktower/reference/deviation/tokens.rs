@@ -18,8 +18,8 @@ pub(in super::super) enum Lenience {
     Unsigned,
     /// Those with any signature are, or without one.
     AnyhowSigned,
-    /// Those with another algorithm of HMAC are.
-    OfAnyAlgorithm,
+    /// Those with this algorithm are, too.
+    OfAlgorithm(Algorithm),
     /// Those that have expired are.
     Expired,
     /// Those that have expired in the last half minute are.
@@ -34,21 +34,23 @@ pub(in super::super) enum Lenience {
     Nothing,
 }
 
-const LENIENCES: [(Service, Deviation, Lenience); 23] = {
+const LENIENCES: [(Service, Deviation, Lenience); 26] = {
     use Deviation as D;
     use Lenience as L;
     use Service::{Controller, Handler, Information};
     [
         (Information, D::BearerUnsigned, L::Unsigned),
         (Information, D::BearerAnyhowSigned, L::AnyhowSigned),
-        (Information, D::BearerOfAnyAlgorithm, L::OfAnyAlgorithm),
+        (Information, D::BearerOfHs384, L::OfAlgorithm(Algorithm::HS384)),
+        (Information, D::BearerOfHs512, L::OfAlgorithm(Algorithm::HS512)),
         (Information, D::BearerExpired, L::Expired),
         (Information, D::BearerNearlyExpired, L::NearlyExpired),
         (Information, D::BearerEndless, L::Endless),
         (Information, D::BearerOfAnyUse, L::OfAnyUse),
         (Controller, D::JoinUnsigned, L::Unsigned),
         (Controller, D::JoinAnyhowSigned, L::AnyhowSigned),
-        (Controller, D::JoinOfAnyAlgorithm, L::OfAnyAlgorithm),
+        (Controller, D::JoinOfHs384, L::OfAlgorithm(Algorithm::HS384)),
+        (Controller, D::JoinOfHs512, L::OfAlgorithm(Algorithm::HS512)),
         (Controller, D::JoinExpired, L::Expired),
         (Controller, D::JoinNearlyExpired, L::NearlyExpired),
         (Controller, D::JoinEarly, L::Early),
@@ -56,7 +58,8 @@ const LENIENCES: [(Service, Deviation, Lenience); 23] = {
         (Controller, D::JoinOfAnyUse, L::OfAnyUse),
         (Handler, D::MediaUnsigned, L::Unsigned),
         (Handler, D::MediaAnyhowSigned, L::AnyhowSigned),
-        (Handler, D::MediaOfAnyAlgorithm, L::OfAnyAlgorithm),
+        (Handler, D::MediaOfHs384, L::OfAlgorithm(Algorithm::HS384)),
+        (Handler, D::MediaOfHs512, L::OfAlgorithm(Algorithm::HS512)),
         (Handler, D::MediaExpired, L::Expired),
         (Handler, D::MediaNearlyExpired, L::NearlyExpired),
         (Handler, D::MediaEndless, L::Endless),
@@ -89,11 +92,10 @@ impl Lenience {
         let wrong = || match self {
             Self::Unsigned => unchecked(token).filter(|(alg, _)| alg == "none"),
             Self::AnyhowSigned => unchecked(token),
-            Self::OfAnyAlgorithm
-            | Self::Expired
-            | Self::NearlyExpired
-            | Self::Endless
-            | Self::OfAnyUse => signed(token, key).map(|claims| (String::new(), claims)),
+            Self::OfAlgorithm(algorithm) => signed(token, key, algorithm),
+            Self::Expired | Self::NearlyExpired | Self::Endless | Self::OfAnyUse => {
+                signed(token, key, Algorithm::HS256)
+            }
             Self::Early | Self::Nothing => None,
         };
         let lenient = || {
@@ -108,7 +110,7 @@ impl Lenience {
                 Self::OfAnyUse => since(&claims, 0),
                 Self::Unsigned
                 | Self::AnyhowSigned
-                | Self::OfAnyAlgorithm
+                | Self::OfAlgorithm(_)
                 | Self::Endless
                 | Self::Early
                 | Self::Nothing => is_for(&claims) && since(&claims, 0),
@@ -123,7 +125,7 @@ impl Lenience {
             Self::Nothing => None,
             Self::Unsigned
             | Self::AnyhowSigned
-            | Self::OfAnyAlgorithm
+            | Self::OfAlgorithm(_)
             | Self::Expired
             | Self::NearlyExpired
             | Self::Endless
@@ -142,13 +144,12 @@ fn unchecked(token: &str) -> Option<(String, Value)> {
     Some((header["alg"].as_str()?.to_owned(), claims))
 }
 
-/// The claims of a token that is signed with the key by any algorithm of HMAC.
-fn signed(token: &str, key: &[u8]) -> Option<Value> {
-    let mut validation = Validation::new(Algorithm::HS256);
-    validation.algorithms = vec![Algorithm::HS256, Algorithm::HS384, Algorithm::HS512];
+/// The same of a token that is signed with the key by this algorithm.
+fn signed(token: &str, key: &[u8], algorithm: Algorithm) -> Option<(String, Value)> {
+    let mut validation = Validation::new(algorithm);
     validation.validate_exp = false;
     validation.validate_aud = false;
     validation.required_spec_claims.clear();
     let token = decode(token, &DecodingKey::from_secret(key), &validation);
-    token.ok().map(|token| token.claims)
+    token.ok().map(|token| (String::new(), token.claims))
 }
