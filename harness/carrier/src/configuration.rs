@@ -45,7 +45,7 @@ impl Configuration {
             generator: random::generator(settings.security, side)?,
             server: None,
         };
-        configuration.transport(None)?;
+        configuration.transport(&ConnectOptions::default())?;
         Ok(configuration)
     }
 
@@ -90,7 +90,7 @@ impl Configuration {
         let token_key: Arc<dyn HandshakeTokenKey> = Arc::new(salt.extract(&self.draw::<64>()));
         let mut config = ServerConfig::new(crypto, token_key);
         config
-            .transport_config(Arc::new(self.transport(None)?))
+            .transport_config(Arc::new(self.transport(&ConnectOptions::default())?))
             .max_incoming(MOST_ASKED)
             .time_source(Arc::new(NoTime));
         Ok(config)
@@ -133,13 +133,12 @@ impl Configuration {
         let id = ConnectionId::new(&self.draw::<20>());
         let mut config = ClientConfig::new(sessions);
         config
-            .transport_config(Arc::new(self.transport(options.window)?))
+            .transport_config(Arc::new(self.transport(options)?))
             .initial_dst_cid_provider(Arc::new(move || id));
         Ok(config)
     }
 
-    /// `window` is how many bytes the other side may send on each stream before they are read.
-    fn transport(&self, window: Option<u32>) -> Result<TransportConfig, CarrierError> {
+    fn transport(&self, options: &ConnectOptions) -> Result<TransportConfig, CarrierError> {
         let Settings {
             transport,
             is_tester,
@@ -155,7 +154,10 @@ impl Configuration {
         };
         let mut config = TransportConfig::default();
         config
-            .keep_alive_interval(transport.keep_alive.filter(|_| !is_tester))
+            .keep_alive_interval(match is_tester {
+                true => options.keep_alive,
+                false => transport.keep_alive,
+            })
             .max_idle_timeout(Some(idle))
             .max_concurrent_bidi_streams(VarInt::from_u32(bidirectional))
             .max_concurrent_uni_streams(VarInt::from_u32(transport.unidirectional))
@@ -168,7 +170,7 @@ impl Configuration {
                 .stream_receive_window(VarInt::from_u32(stream))
                 .receive_window(VarInt::from_u32(connection));
         }
-        if let Some(window) = window {
+        if let Some(window) = options.window {
             config.stream_receive_window(VarInt::from_u32(window));
         }
         Ok(config)

@@ -225,6 +225,9 @@ pub struct ConnectOptions {
     /// Bytes that the other side may send on each stream before it waits for them to be read; the
     /// transport's own measure if `None`.
     pub window: Option<u32>,
+    /// After how long without a packet it shows that it is there (PING); never if `None`, and always as the
+    /// transport says where it is the reference's.
+    pub keep_alive: Option<Duration>,
     /// How the connection misbehaves.
     pub faults: Faults,
 }

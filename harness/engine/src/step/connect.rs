@@ -37,6 +37,9 @@ pub struct Connect {
     /// flow-control window); what QUIC's library takes for usual if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<u32>,
+    /// After how long without a packet it shows that it is there, by a PING of QUIC; never if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_alive: Option<Span>,
     /// How HTTP/3 is spoken, where it carries the protocol.
     #[serde(default, skip_serializing_if = "Http3::is_usual")]
     pub http3: Http3,
@@ -85,9 +88,12 @@ impl Verb for Connect {
         let window = self.window;
         let window = window.map(|bytes| format!(", with a window of {bytes} bytes"));
         let (from, window) = (from.unwrap_or_default(), window.unwrap_or_default());
+        let keep_alive = self.keep_alive.as_ref();
+        let keep_alive = keep_alive.map(|time| format!(", with a PING after {time} of silence"));
+        let keep_alive = keep_alive.unwrap_or_default();
         let name = words::named(&self.name);
         let faults = transport::in_words(&self.announces, &self.believes);
-        format!("connect{name}{from}{offering}{window}{faults}")
+        format!("connect{name}{from}{offering}{window}{keep_alive}{faults}")
     }
 
     fn connects(&self) -> bool {
@@ -112,6 +118,8 @@ impl StreamAction for Connect {
             .filter(|to| Some(*to) != start.context.environment.iut);
         let from = self.from.as_ref();
         let from = from.map(|name| connections.named(name)).transpose()?;
+        let keep_alive = self.keep_alive.as_ref();
+        let keep_alive = keep_alive.map(|time| resolve(time, &start.context.environment));
         let number = connections.connect(&self.name);
         connections.speaks(number, self.http3.speaks()?);
         if let (Some(to), Some(connection)) = (to, connections.by_number.get_mut(&number)) {
@@ -122,6 +130,7 @@ impl StreamAction for Connect {
             alpn: self.alpn.clone(),
             from,
             window: self.window,
+            keep_alive,
             faults: transport::faults(&self.announces, &self.believes),
         };
         connections.ask(Output::ConnectBy(number, options));

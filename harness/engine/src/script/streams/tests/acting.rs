@@ -33,7 +33,7 @@ fn quiet() -> Value {
 fn connections_leave_as_they_are_asked_to() {
     let play = server(json!([
         { "connect": {} },
-        { "connect": { "as": "b", "alpn": ["h3"], "from": "main", "window": 64,
+        { "connect": { "as": "b", "alpn": ["h3"], "from": "main", "window": 64, "keep_alive": "2s",
             "announces": { "max_idle_timeout": 9 }, "believes": { "initial_max_streams_uni": 7 } } },
         { "expect_connected": { "within": "1s" } },
     ]));
@@ -42,6 +42,7 @@ fn connections_leave_as_they_are_asked_to() {
         alpn: Some(vec!["h3".to_owned()]),
         from: Some(MAIN),
         window: Some(64),
+        keep_alive: Some(Duration::from_secs(2)),
         faults: Faults {
             announced: BTreeMap::from([(0x01, 9)]),
             believed: BTreeMap::from([(0x09, 7)]),

@@ -252,6 +252,7 @@ impl Controller {
         // DT-S-02, DT-S-12
         let without = self.settings.without;
         let (messages, read) = without.read(&mut signaling.reader, bytes);
+        self.spoke(of, context.at);
         let message = messages
             .into_iter()
             .try_for_each(|message| self.handle_message(of, &message, context));

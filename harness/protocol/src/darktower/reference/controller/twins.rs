@@ -6,7 +6,7 @@ use serde_json::json;
 use shakedown_wire::DecodeError;
 use uuid::Uuid;
 
-use super::super::messages::{ErrorCode, message, newcomer};
+use super::super::messages::{ErrorCode, LeaveReason, message, newcomer};
 use super::super::sessions::{Context, SessionKey};
 use super::super::token::{Claims, Usage};
 use super::{Controller, Deviation, Member, StreamClose};
@@ -123,6 +123,15 @@ impl Controller {
         self.withheld.push((due, of, answer));
     }
 
+    /// A session has said something: a twin takes it for lost 30 s later, whatever packets come.
+    pub(super) fn spoke(&mut self, of: SessionKey, at: Duration) {
+        if self.lacks(Deviation::SilentWithoutMessages) {
+            self.withheld.retain(|(_, other, _)| *other != of);
+            let due = at.saturating_add(Duration::from_secs(30));
+            self.withheld.push((due, of, Vec::new()));
+        }
+    }
+
     /// When the next answer that was kept back is due, since 1970.
     pub(in super::super) fn due(&self) -> Option<Duration> {
         self.withheld.first().map(|(due, ..)| *due)
@@ -132,7 +141,10 @@ impl Controller {
     pub(in super::super) fn release(&mut self, context: &mut Context<'_>) {
         while self.due().is_some_and(|due| due <= context.at) {
             let (_, of, answer) = self.withheld.remove(0);
-            self.send(of, &answer, context);
+            match answer.is_empty() {
+                true => self.leave(of, LeaveReason::ConnectionLost, context),
+                false => self.send(of, &answer, context),
+            }
         }
     }
 

@@ -139,6 +139,7 @@ crate::twin::twins! {
     SilentForever = "DT-S-14": "a silent participant stays",
     SilentBriefly = "DT-S-14/early": "a silent participant is gone after 25 s",
     SilentLonger = "DT-S-14/late": "a silent participant is gone after 40 s",
+    SilentWithoutMessages = "DT-S-14/messages": "a participant without a message for 30 s is gone, whatever packets come",
     SilentIsVoluntary = "DT-S-14/reason": "that a silent participant is gone is VOLUNTARY",
     SilentIsUntold = "DT-S-14/untold": "the others are not told that a silent participant is gone",
     LossToldToAll = "DT-S-14/meeting": "participants of other meetings are told that somebody is lost, too",
