@@ -263,8 +263,9 @@ impl Monitor {
             let occurrence = one.occurrence(by, at);
             let expected = "the first connection unharmed by the second";
             let got = code.to_string();
-            // PR-C-08: a server that has only started waits for a reset, and then turns the client away.
-            let starts = !one.spoke && one.first.time <= late(STARTUP_DELAY, &self.settings);
+            // PR-C-08: a server that has only started waits for a reset, and turns the client away when none comes.
+            let is_taken = one.had_first_word(at.time.saturating_sub(SAME_MOMENT));
+            let starts = !is_taken && one.first.time <= late(STARTUP_DELAY, &self.settings);
             // Of two handshakes at once either may be the first for the server.
             if !starts && one.established().is_some_and(|since| since < second) {
                 one.found("PR-C-01", occurrence, expected, got, emit);

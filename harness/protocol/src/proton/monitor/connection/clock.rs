@@ -28,7 +28,8 @@ impl Connection {
         self.is_past_first_packets |= (packet.level, by) == (Level::Handshake, Role::Initiator);
         // The server takes a first packet that was delayed for a new connection.
         let is_after = |close: Close| close.at.packet < at.packet;
-        if is_first && by == Role::Initiator && (is_stray || self.closed.is_some_and(is_after)) {
+        let is_over = self.closed.is_some_and(is_after) || self.is_late(at.time);
+        if is_first && by == Role::Initiator && (is_stray || is_over) {
             self.reborn = Some(at.time);
         }
         if is_stray && self.closed.is_none() {
@@ -74,13 +75,18 @@ impl Connection {
         }
     }
 
+    /// Whether the client was silent for the idle timeout.
+    fn is_late(&self, now: Duration) -> bool {
+        let [client, _] = self.last;
+        client.is_some_and(|before| now > before + IDLE_TIMEOUT)
+    }
+
     /// A side was heard. After the idle timeout a packet of the client counts when the server goes on.
     fn hear(&mut self, by: Role, now: Duration) {
+        let is_late = self.is_late(now);
         let [client, server] = &mut self.last;
         match by {
-            Role::Initiator if client.is_some_and(|before| now > before + IDLE_TIMEOUT) => {
-                self.late = Some(now);
-            }
+            Role::Initiator if is_late => self.late = Some(now),
             Role::Initiator => *client = (*client).max(Some(now)),
             Role::Responder => {
                 *client = (*client).max(self.late.take());

@@ -245,6 +245,12 @@ impl Connection {
         self.reborn.map(|since| since + IDLE_TIMEOUT) > Some(now)
     }
 
+    /// Whether the server had something of the first stream before this time.
+    pub(super) fn had_first_word(&self, now: Duration) -> bool {
+        let heard = self.streams.get(&0).and_then(|stream| stream.heard);
+        heard.is_some_and(|heard| heard < now)
+    }
+
     /// When the server first had data of the client.
     pub(super) fn established(&self) -> Option<Duration> {
         self.established.map(|since| since.time)
