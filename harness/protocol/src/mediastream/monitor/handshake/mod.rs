@@ -218,7 +218,10 @@ impl Handshake {
             let unlicensed = self.unlicensed(scope);
             // MS-L-04: the START token finds the stream begun, which needs no START_CONFIRM any more.
             let is_by_token = self.start3.is_some() && self.token.is_some();
-            if is_by_token && unlicensed.is_none() && scope.option("allow_legacy_start") != Some(false) {
+            if is_by_token
+                && unlicensed.is_none()
+                && scope.option("allow_legacy_start") != Some(false)
+            {
                 return true;
             }
             let is_answered = self.waiting.is_some() || self.offered.first().is_some();
