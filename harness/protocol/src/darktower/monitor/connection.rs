@@ -54,8 +54,8 @@ pub(super) struct Connection {
     pub(super) asks_for_meeting: bool,
     /// When the client first sent a message to a Meeting Controller.
     pub(super) speaks: Option<Duration>,
-    /// A side closed the connection, or the session with the Meeting Controller.
-    pub(super) is_over: bool,
+    /// The packet in which a side closed the connection, or the session with the Meeting Controller.
+    pub(super) over: Option<u64>,
     pub(super) is_closed: bool,
     pub(super) frames: u64,
     pub(super) findings: Findings,
@@ -90,7 +90,7 @@ impl Connection {
             tables: HeaderTables::default(),
             asks_for_meeting: false,
             speaks: None,
-            is_over: false,
+            over: None,
             is_closed: false,
             frames: 0,
             findings: Findings::default(),
@@ -399,7 +399,10 @@ impl Connection {
 
     fn session_ends(&mut self, id: u64, by: Role, moment: Moment, is_clean: bool) {
         if let Some(session) = self.sessions.get_mut(&id) {
-            self.is_over |= session.is_signaling;
+            if session.is_signaling {
+                let packet = self.moments.at(moment).map(|at| at.packet);
+                self.over = self.over.or(packet);
+            }
             session.closed.get_or_insert(Close {
                 by,
                 moment,
@@ -417,6 +420,7 @@ impl Connection {
         for id in all {
             self.session_ends(id, by, moment, is_clean);
         }
-        (self.is_closed, self.is_over) = (true, true);
+        self.over.get_or_insert(at.packet);
+        self.is_closed = true;
     }
 }

@@ -31,7 +31,9 @@ impl Connection {
         emit: ObservationSink<'_>,
     ) {
         let client = Role::Initiator;
-        let (Some(speaks), false) = (self.speaks, self.is_over) else {
+        // The packet that ends it comes after a silence, too.
+        let was_over = self.over.is_some_and(|packet| packet != at.packet);
+        let (Some(speaks), false) = (self.speaks, was_over) else {
             return;
         };
         let since = self.last[index(client)].max(Some(speaks)).unwrap_or(speaks);
@@ -61,7 +63,7 @@ impl Connection {
         let (Some(speaks), Some(last), true) = (self.speaks, last, settings.supervised) else {
             return;
         };
-        if self.is_over {
+        if self.over.is_some() {
             return;
         }
         let gone = settings.stopped.iter().chain(&settings.watched_until);

@@ -157,6 +157,10 @@ fn a_client_shows_every_15_s_that_it_is_there() {
     let mut rig = joined().closes(Server, 0).later(40);
     rig.packet(Client);
     rig.end().broke(&[]);
+    let told = joined().later(21).fin(0, Client).end();
+    told.broke(&[("DT-S-13", Client)]);
+    let told = joined().later(21).closes(Client, 0).end();
+    told.broke(&[("DT-S-13", Client)]);
     let mut rig = joined().with_gaps().later(21);
     rig.packet(Client);
     rig.end().doubts(&["DT-S-13"]);
