@@ -283,11 +283,7 @@ mod tests {
     #[test]
     fn the_streams_of_a_session_are_read_behind_its_id() {
         let wide = prefix(stream_type::WEBTRANSPORT, 64);
-        let words = heard(
-            READER,
-            2,
-            &[(Client, [wide, media()].concat())],
-        );
+        let words = heard(READER, 2, &[(Client, [wide, media()].concat())]);
         let ends = words.iter().map(|word| word.split('{').next().unwrap());
         let expected = [
             "4 WEBTRANSPORT_STREAM ",
@@ -335,7 +331,11 @@ mod tests {
         for (stream, by, bytes) in [
             (3, Server, "0004100150000710080121013301ab60374201"),
             (4, Client, "01070482cf10d71112"),
-            (6, Client, "023fe11f67b95d8749c87a3f89f058d360ea4567b13fc08aa0e41d139d09b8d34cb3c1032f7774"),
+            (
+                6,
+                Client,
+                "023fe11f67b95d8749c87a3f89f058d360ea4567b13fc08aa0e41d139d09b8d34cb3c1032f7774",
+            ),
             (8, Client, "01070482cf10d71112"),
         ] {
             let mut decoder = (STREAM_DECODERS.reader)(stream, &tables).unwrap();
@@ -366,11 +366,7 @@ mod tests {
         ];
         let answer = [headers(&[(":status", "200")]), answer.concat()].concat();
         let asked = [headers(&[(":method", "GET")]), vec![0x21, 2, 9, 9]].concat();
-        let words = heard(
-            READER,
-            0,
-            &[(Client, asked), (Server, answer)],
-        );
+        let words = heard(READER, 0, &[(Client, asked), (Server, answer)]);
         let words: Vec<_> = words
             .iter()
             .map(|word| word.split_once(' ').unwrap().1)

@@ -7,7 +7,8 @@ use crate::requirement::Role;
 use crate::streams::StreamId;
 use crate::vocabulary::Described;
 use crate::web::{
-    CapsuleReader, Field, HeaderTables, Item, SessionClose, Settings, StreamReader, frame_type, stream_type,
+    CapsuleReader, Field, HeaderTables, Item, SessionClose, Settings, StreamReader, frame_type,
+    stream_type,
 };
 
 /// Most bytes that are kept of an end before it is known what the other one opened.

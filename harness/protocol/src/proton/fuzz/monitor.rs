@@ -2,8 +2,8 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
 use shakedown_wire::quic::{
-    self, Acknowledged, At, Carried, CloseCode, Event, EventKind, Flow, Level, Lost, Packet, Unreadable,
-    UnreadableReason,
+    self, Acknowledged, At, Carried, CloseCode, Event, EventKind, Flow, Level, Lost, Packet,
+    Unreadable, UnreadableReason,
 };
 
 use super::input::{FuzzInput, Step, StepKind};

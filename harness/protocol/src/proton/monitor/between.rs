@@ -30,8 +30,7 @@ impl Monitor {
         let mut all = self.connections.iter().rev();
         let mut reborn = all.clone();
         let living = all.find(|(_, old)| lives(old));
-        let (mut number, mut newest) =
-            living.or_else(|| reborn.find(|(_, old)| is_reborn(old)))?;
+        let (mut number, mut newest) = living.or_else(|| reborn.find(|(_, old)| is_reborn(old)))?;
         // One that came while another was served is not yet what the server has.
         while let Some(first) = newest.second_of.filter(|first| first < number)
             && !newest.reset
@@ -332,9 +331,8 @@ impl Monitor {
         };
         // One that fell silent may be there for the server.
         let mut before = self.connections.range(..number);
-        let is_there = |other: &Connection| {
-            other.closed.is_none() || other.may_be_reborn(new.first.time)
-        };
+        let is_there =
+            |other: &Connection| other.closed.is_none() || other.may_be_reborn(new.first.time);
         if before.any(|(_, other)| other.server == new.server && is_there(other)) {
             return;
         }

@@ -58,7 +58,9 @@ fn a_session_is_known_that_is_asked_for_by_a_dynamic_table() {
     let instructions =
         bytes("023fe11f67b95d8749c87a3f89f058d360ea4567b13fc08aa0e41d139d09b8d34cb3c1032f7774");
     let rig = Rig::new().connected(1 << 20, 10 << 20);
-    let rig = rig.opens(7, Server, &settings).opens(10, Client, &instructions);
+    let rig = rig
+        .opens(7, Server, &settings)
+        .opens(10, Client, &instructions);
     let rig = rig.opens(0, Client, &bytes("01070482cf10d71112"));
     let refused = rig.answers(0, "404").later(5);
     let told = refused.opens_in(4, Client, &join()).end();

@@ -41,8 +41,16 @@ const LENIENCES: [(Service, Deviation, Lenience); 26] = {
     [
         (Information, D::BearerUnsigned, L::Unsigned),
         (Information, D::BearerAnyhowSigned, L::AnyhowSigned),
-        (Information, D::BearerOfHs384, L::OfAlgorithm(Algorithm::HS384)),
-        (Information, D::BearerOfHs512, L::OfAlgorithm(Algorithm::HS512)),
+        (
+            Information,
+            D::BearerOfHs384,
+            L::OfAlgorithm(Algorithm::HS384),
+        ),
+        (
+            Information,
+            D::BearerOfHs512,
+            L::OfAlgorithm(Algorithm::HS512),
+        ),
         (Information, D::BearerExpired, L::Expired),
         (Information, D::BearerNearlyExpired, L::NearlyExpired),
         (Information, D::BearerEndless, L::Endless),

@@ -127,7 +127,11 @@ impl Outstanding {
     pub(super) fn acknowledged(&mut self, acknowledged: &Acknowledged) {
         self.largest = self.largest.max(acknowledged.largest);
         for part in &mut self.parts {
-            if part.packets.iter().any(|packet| acknowledged.covers(*packet)) {
+            if part
+                .packets
+                .iter()
+                .any(|packet| acknowledged.covers(*packet))
+            {
                 part.packets.clear();
             }
         }
@@ -168,7 +172,8 @@ impl Outstanding {
     /// Whether there is more of this stream than its first byte.
     pub(super) fn is_longer(&self, stream: u64) -> bool {
         let mut parts = self.parts.iter();
-        parts.any(|part| part.stream == stream && part.places.end > 1 && part.places.start != OPENED)
+        parts
+            .any(|part| part.stream == stream && part.places.end > 1 && part.places.start != OPENED)
     }
 
     /// Whether the peer has a packet and not what was sent before it.

@@ -68,13 +68,7 @@ impl Connection {
     }
 
     /// PR-S-07
-    fn not_admitted(
-        &mut self,
-        by: Role,
-        at: At,
-        what: &str,
-        emit: ObservationSink<'_>,
-    ) {
+    fn not_admitted(&mut self, by: Role, at: At, what: &str, emit: ObservationSink<'_>) {
         let occurrence = self.occurrence(by, at);
         let expected = "bidirectional streams alone";
         self.findings
