@@ -211,6 +211,7 @@ impl Dissector {
         }
         for (place, values) in &ours {
             let is_told = theirs.contains_key(place)
+                || unread.contains(&place.0)
                 || values.iter().all(|it| is_default(it) || it == NO_TEXT);
             assert!(is_told, "{place:?} of {}: {values:?}", capture.display());
         }
@@ -220,7 +221,7 @@ impl Dissector {
 
 /// What is not on the wire where protobuf has it.
 fn is_default(value: &str) -> bool {
-    ["0", "AUDIO", "VOLUNTARY", "UNKNOWN"].contains(&value)
+    ["0", "0.0", "AUDIO", "VOLUNTARY", "UNKNOWN"].contains(&value)
 }
 
 fn sorted(mut values: Values) -> Values {
