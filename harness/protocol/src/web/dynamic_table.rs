@@ -7,7 +7,7 @@ use shakedown_wire::quic::Role;
 use shakedown_wire::{DecodeError, Fault};
 
 use super::field_section;
-use super::prefixed::{Prefixed, invalid};
+use super::prefixed::{Prefixed, decoded, invalid};
 use super::{Field, Setting, Settings};
 
 /// What an entry takes besides its name and value, in bytes.
@@ -204,10 +204,7 @@ fn static_name(index: usize) -> Result<String, DecodeError> {
         Err(_) => return Err(invalid(0, "refers to an entry that is not there")),
     };
     line.push(0);
-    let mut reader = Prefixed::new(&line);
-    reader.integer(4)?;
-    reader.skip_text(7)?;
-    Ok(reader.line(0)?.0)
+    decoded(&line, 0).map(|(name, _)| name)
 }
 
 #[cfg(test)]

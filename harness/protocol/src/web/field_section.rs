@@ -49,53 +49,42 @@ pub(crate) fn decode(
     let mut fields = Vec::new();
     while let Some(first) = lines.peek() {
         let start = lines.offset();
-        let before = |index: usize| base.checked_sub(index + 1);
-        let refers = || match required {
-            0 => Err(invalid(start, "refers to a dynamic table")),
-            _ => Ok(()),
+        // The forms of lines differ in how many zeros they begin with (RFC 9204, section 4.5).
+        let form = first.leading_zeros();
+        let is_static = match form {
+            0 => first & 0x40 != 0,
+            1 => first & 0x10 != 0,
+            form => form == 2,
         };
-        let field = match (first.leading_zeros(), first) {
-            (0, _) => match (first & 0x40 != 0, lines.integer(6)?) {
-                (true, _) => Some(lines.line(start)?),
-                (false, index) => {
-                    refers()?;
-                    before(index).and_then(|entry| table.entry(entry)).cloned()
-                }
-            },
-            (1, _) => match (first & 0x10 != 0, lines.integer(4)?) {
-                (true, _) => {
+        if is_static {
+            match form {
+                0 => drop(lines.integer(6)?),
+                1 => {
+                    lines.integer(4)?;
                     lines.skip_text(7)?;
-                    Some(lines.line(start)?)
                 }
-                (false, index) => {
-                    refers()?;
-                    let entry = before(index).and_then(|entry| table.entry(entry));
-                    let value = lines.text(7)?;
-                    entry.map(|(name, _)| (name.clone(), value))
+                _ => {
+                    lines.skip_text(3)?;
+                    lines.skip_text(7)?;
                 }
-            },
-            (2, _) => {
-                lines.skip_text(3)?;
-                lines.skip_text(7)?;
-                Some(lines.line(start)?)
             }
-            (3, _) => {
-                refers()?;
-                let index = lines.integer(4)?;
-                table.entry(base + index).cloned()
-            }
-            (_, _) => {
-                refers()?;
-                let index = lines.integer(3)?;
-                let value = lines.text(7)?;
-                let entry = table.entry(base + index);
-                entry.map(|(name, _)| (name.clone(), value))
-            }
+            fields.push(lines.line(start)?);
+            continue;
+        }
+        if required == 0 {
+            return Err(invalid(start, "refers to a dynamic table"));
+        }
+        let (entry, has_value) = match form {
+            0 => (base.checked_sub(lines.integer(6)? + 1), false),
+            1 => (base.checked_sub(lines.integer(4)? + 1), true),
+            3 => (Some(base + lines.integer(4)?), false),
+            _ => (Some(base + lines.integer(3)?), true),
         };
-        let Some(field) = field else {
+        let value = has_value.then(|| lines.text(7)).transpose()?;
+        let Some((name, known)) = entry.and_then(|entry| table.entry(entry)) else {
             return Ok(None);
         };
-        fields.push(field);
+        fields.push((name.clone(), value.unwrap_or_else(|| known.clone())));
     }
     Ok(Some(fields))
 }

@@ -101,7 +101,11 @@ pub fn frames(bytes: &[u8]) {
                     data.extend_from_slice(piece);
                 }
             }
-            Item::StreamType(_) | Item::Session(_) | Item::Unknown { .. } | Item::Raw(_) => {}
+            Item::StreamType(_)
+            | Item::Session(_)
+            | Item::Unknown { .. }
+            | Item::Instructions(_)
+            | Item::Raw(_) => {}
         }
         Ok::<_, shakedown_wire::DecodeError>(())
     });

@@ -112,7 +112,7 @@ pub(super) const fn invalid(offset: usize, reason: &'static str) -> DecodeError 
 
 /// The field of a line at `offset`. The library keeps one field of each name, in no order: it is given one line at a
 /// time.
-fn decoded(line: &[u8], offset: usize) -> Result<Field, DecodeError> {
+pub(super) fn decoded(line: &[u8], offset: usize) -> Result<Field, DecodeError> {
     let alone = [PREFIX.as_slice(), line].concat();
     let fields = Decoder::decode(alone).ok();
     let field = fields.and_then(|fields| fields.into_iter().next());

@@ -3,7 +3,7 @@ use shakedown_wire::{DecodeError, Reader, Rule, planted};
 use super::frame_type::{
     CANCEL_PUSH, DATA, GOAWAY, HEADERS, MAX_PUSH_ID, PUSH_PROMISE, SETTINGS, WEBTRANSPORT_STREAM,
 };
-use super::stream_type::{CONTROL, WEBTRANSPORT};
+use super::stream_type::{CONTROL, QPACK_ENCODER, WEBTRANSPORT};
 
 /// Most bytes of a frame that is read as a whole.
 const MAX_FRAME: u64 = 65_536;
@@ -30,6 +30,8 @@ enum State {
     Content { left: u64, is_data: bool },
     /// The session's id comes.
     Session,
+    /// Instructions of QPACK's encoder come.
+    Instructions,
     /// Bytes come that are no frames.
     Raw,
 }
@@ -54,7 +56,9 @@ pub enum Item<'a> {
         kind: u64,
         length: u64,
     },
-    /// Bytes of a stream that are no frames: of a session, of QPACK, of a type that is not known.
+    /// Bytes of instructions of QPACK's encoder.
+    Instructions(&'a [u8]),
+    /// Bytes of a stream that are no frames: of a session, of QPACK's decoder, of a type that is not known.
     Raw(&'a [u8]),
 }
 
@@ -130,7 +134,7 @@ impl StreamReader {
             State::Content { left, .. } => ("frame", usize::try_from(left).unwrap_or(usize::MAX)),
             State::Frames { .. } if self.pending.is_empty() => return Ok(()),
             State::Frames { .. } => ("frame", self.pending.len() + 1),
-            State::Raw => return Ok(()),
+            State::Instructions | State::Raw => return Ok(()),
         };
         let (offset, have) = (self.offset, self.pending.len());
         Err(DecodeError::truncated(field, offset, need, have))
@@ -147,6 +151,7 @@ impl StreamReader {
                 self.state = match kind {
                     CONTROL => State::Frames { is_first: false },
                     WEBTRANSPORT => State::Session,
+                    QPACK_ENCODER => State::Instructions,
                     _ => State::Raw,
                 };
                 Item::StreamType(kind)
@@ -169,7 +174,8 @@ impl StreamReader {
                 let piece = is_data.then(|| Item::Data(&rest[..here]));
                 return Ok((here > 0).then_some((here, piece)));
             }
-            State::Raw if rest.is_empty() => return Ok(None),
+            State::Instructions | State::Raw if rest.is_empty() => return Ok(None),
+            State::Instructions => Item::Instructions(reader.rest()),
             State::Raw => Item::Raw(reader.rest()),
         };
         Ok(Some((reader.offset(), Some(item))))

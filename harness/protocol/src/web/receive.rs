@@ -126,7 +126,11 @@ impl Web {
             (Kind::Control, Item::Unknown { .. }) => self.has_settings(),
             (Kind::Control, _) => Err(unexpected("DATA on the control stream")),
             // A table of no bytes can only be set to none; nothing is sent of which a decoder could speak.
-            (Kind::Encoder, Item::Raw(bytes)) if bytes.iter().all(|byte| *byte == 0x20) => Ok(()),
+            (Kind::Encoder, Item::Instructions(bytes))
+                if bytes.iter().all(|byte| *byte == 0x20) =>
+            {
+                Ok(())
+            }
             (Kind::Encoder, _) => {
                 let why = "an instruction for a table that is not there";
                 let code = WebCode::EncoderStreamError;
@@ -180,6 +184,7 @@ impl Web {
                 Item::Unknown { .. }
                 | Item::StreamType(_)
                 | Item::Session(_)
+                | Item::Instructions(_)
                 | Item::Raw(_)
                 | Item::DataBegins(_)
                 | Item::Data(_)

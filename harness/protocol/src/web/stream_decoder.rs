@@ -48,8 +48,6 @@ struct Direction {
     /// The close of the session, if it was not emitted yet.
     close: Option<SessionClose>,
     is_closed: bool,
-    /// It is the encoder stream of QPACK.
-    is_encoder: bool,
     /// Where the application's bytes begin.
     content_at: Option<usize>,
 }
@@ -112,16 +110,10 @@ impl StreamDecoder for WebStreamDecoder {
         let (what, content, tables) = (&mut self.what, &mut self.content, &self.tables);
         let taken = reader.take(bytes, |item, end| {
             if let Item::Raw(bytes) = item {
-                let begins = end - bytes.len();
                 let Some(base) = direction.content_at else {
-                    // Of a type that is not known, or what a decoder of QPACK acknowledges.
-                    let taken = match direction.is_encoder {
-                        true => tables.instructions(by, bytes),
-                        false => Ok(()),
-                    };
-                    return taken.map_err(|error| error.moved(begins));
+                    return Ok(()); // Of a type that is not known, or what a decoder of QPACK acknowledges.
                 };
-                let offset = (begins - base) as u64;
+                let offset = (end - bytes.len() - base) as u64;
                 content.take(by, offset, bytes, &mut |said| {
                     let end = said.end + base as u64;
                     let frame = said.frame.map_err(|error| error.moved(base));
@@ -165,15 +157,16 @@ impl Direction {
         let is_new = *what == StreamKind::Unknown;
         match item {
             Item::StreamType(stream_type::WEBTRANSPORT) => return Ok(()),
-            Item::StreamType(kind) => {
-                self.is_encoder = kind == stream_type::QPACK_ENCODER;
-                emit(match kind {
-                    stream_type::CONTROL => described("CONTROL", []),
-                    stream_type::PUSH => described("PUSH", []),
-                    stream_type::QPACK_ENCODER => described("QPACK_ENCODER", []),
-                    stream_type::QPACK_DECODER => described("QPACK_DECODER", []),
-                    other => described("STREAM", [("type", other.into())]),
-                });
+            Item::StreamType(kind) => emit(match kind {
+                stream_type::CONTROL => described("CONTROL", []),
+                stream_type::PUSH => described("PUSH", []),
+                stream_type::QPACK_ENCODER => described("QPACK_ENCODER", []),
+                stream_type::QPACK_DECODER => described("QPACK_DECODER", []),
+                other => described("STREAM", [("type", other.into())]),
+            }),
+            Item::Instructions(bytes) => {
+                let taken = tables.instructions(by, bytes);
+                taken.map_err(|error| error.moved(end - bytes.len()))?;
             }
             Item::Session(session) => {
                 *what = StreamKind::OfSession;

@@ -8,7 +8,6 @@ use crate::streams::StreamId;
 use crate::vocabulary::Described;
 use crate::web::{
     CapsuleReader, Field, HeaderTables, Item, SessionClose, Settings, StreamReader, frame_type,
-    stream_type,
 };
 
 /// Most bytes that are kept of an end before it is known what the other one opened.
@@ -47,8 +46,6 @@ pub(super) struct Direction {
     pub(super) is_broken: bool,
     /// Bytes of it are missing, or cannot be read.
     pub(super) is_lost: bool,
-    /// It is the encoder stream of QPACK.
-    is_encoder: bool,
     has_begun: bool,
 }
 
@@ -177,15 +174,13 @@ impl Stream {
                     hear(StreamItem::Close(close));
                 }
             }
-            Item::Raw(bytes) => match &mut side.content {
-                Some(content) => content.take(by, bytes, hear),
-                None if side.is_encoder => self.tables.instructions(by.into(), bytes)?,
-                None => {}
-            },
-            Item::StreamType(kind) => {
-                side.is_encoder = kind == stream_type::QPACK_ENCODER;
-                return Ok(());
+            Item::Instructions(bytes) => self.tables.instructions(by.into(), bytes)?,
+            Item::Raw(bytes) => {
+                if let Some(content) = &mut side.content {
+                    content.take(by, bytes, hear);
+                }
             }
+            Item::StreamType(_) => return Ok(()),
             Item::Frame { .. } | Item::DataBegins(_) | Item::Data(_) | Item::Unknown { .. } => {}
         }
         self.is_known = true;
