@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::time::Duration;
 
 use super::Code;
@@ -10,12 +11,12 @@ use crate::requirement::Role;
 const PROMPT: Duration = Duration::from_secs(1);
 
 /// When a side knows of its peer's violation: what is in a captured packet may have been lost on its way to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Known {
     /// When it has what the current packet carries.
     ByThisPacket,
-    /// When it has what the peer sent, up to this part.
-    By(u64),
+    /// When it has these parts of what the peer sent, and what came before them.
+    By(Range<u64>),
     /// When the caller reports it: the cause is on another connection.
     Elsewhere,
     Since(Duration),
@@ -68,9 +69,9 @@ impl ExpectedClose {
         Self { known, ..self }
     }
 
-    /// The same, known when the side has what its peer sent, up to this part.
-    pub(super) fn known_by(self, part: u64) -> Self {
-        let known = Known::By(part);
+    /// The same, known when the side has what its peer sent before the part with this number.
+    pub(super) fn known_before(self, next: u64) -> Self {
+        let known = Known::By(next..next);
         Self { known, ..self }
     }
 
@@ -100,17 +101,22 @@ impl ExpectedClose {
         }
     }
 
-    /// The packet of this side was read, with which it has sent everything up to this part.
-    pub(super) fn sent(&mut self, by: Role, part: u64) {
+    /// The packet of this side was read, with which it has sent these parts for the first time.
+    pub(super) fn sent(&mut self, by: Role, parts: &Range<u64>) {
         if self.known == Known::ByThisPacket && self.party != by {
-            self.known = Known::By(part);
+            self.known = Known::By(parts.clone());
         }
     }
 
-    /// The side has acknowledged packets of its peer; whether it has everything up to a part, `is_delivered` tells.
-    pub(super) fn acknowledged(&mut self, is_delivered: impl Fn(u64) -> bool, now: Duration) {
-        if let Known::By(part) = self.known
-            && is_delivered(part)
+    /// The side has acknowledged packets of its peer; whether it has some parts, and what came before them,
+    /// `is_delivered` tells.
+    pub(super) fn acknowledged(
+        &mut self,
+        is_delivered: impl Fn(&Range<u64>) -> bool,
+        now: Duration,
+    ) {
+        if let Known::By(parts) = &self.known
+            && is_delivered(parts)
         {
             self.known = Known::Since(now);
         }

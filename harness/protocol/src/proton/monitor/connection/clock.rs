@@ -113,9 +113,11 @@ impl Connection {
             }
             return;
         };
-        self.outstanding[mine].sent(number);
+        let outstanding = &mut self.outstanding[mine];
+        let first = outstanding.next();
+        outstanding.sent(number);
         for due in &mut self.dues {
-            due.sent(by, self.outstanding[mine].newest());
+            due.sent(by, &(first..outstanding.next()));
         }
         // One number may be left out on purpose (RFC 9000, section 21.4), and some count their
         // handshake packets in the same row.
@@ -139,8 +141,8 @@ impl Connection {
         }
         let outstanding = &mut self.outstanding[peers];
         outstanding.acknowledged(&acknowledged);
-        let is_delivered = |number| outstanding.is_delivered(number);
-        if is_delivered(u64::MAX) {
+        let is_delivered = |parts: &_| outstanding.is_delivered(parts);
+        if is_delivered(&(u64::MAX..u64::MAX)) {
             self.caught_up[mine] = Some(at.time);
         }
         if by == Role::Responder {
@@ -263,7 +265,7 @@ impl Connection {
                     Role::Initiator => due.with(&[4]).of_its_own(),
                     Role::Responder => {
                         let client = &self.outstanding[index(party.peer())];
-                        due.with(&[3]).known_by(client.newest())
+                        due.with(&[3]).known_before(client.next())
                     }
                 });
             }
@@ -285,6 +287,6 @@ impl Connection {
         );
         let due = ExpectedClose::new("PR-T-05", Role::Responder, since, why).within(OPERATION);
         let client = &self.outstanding[index(Role::Initiator)];
-        Some(due.with(&[4]).known_by(client.newest()))
+        Some(due.with(&[4]).known_before(client.next()))
     }
 }

@@ -42,6 +42,11 @@ impl Part {
     const fn is_delivered(&self) -> bool {
         self.packets.is_empty()
     }
+
+    /// Whether it may be lost for good: what carries no byte and ends nothing need not be sent again.
+    const fn is_sent_once(&self) -> bool {
+        self.stream == NO_STREAM || self.places.start == OPENED
+    }
 }
 
 impl Outstanding {
@@ -135,6 +140,15 @@ impl Outstanding {
                 part.packets.clear();
             }
         }
+        // A stream of which the peer has something is open.
+        let mut open = None;
+        for part in &mut self.parts {
+            if part.is_delivered() {
+                open = Some(part.stream);
+            } else if part.places.start == OPENED && open == Some(part.stream) {
+                part.packets.clear();
+            }
+        }
         self.parts.dedup_by(|next, part| {
             let is_one = part.is_delivered()
                 && next.is_delivered()
@@ -146,14 +160,17 @@ impl Outstanding {
         });
     }
 
-    /// The number of the newest part.
-    pub(super) const fn newest(&self) -> u64 {
-        self.seen
+    /// The number that the next part will have.
+    pub(super) const fn next(&self) -> u64 {
+        self.seen + 1
     }
 
-    /// Whether the peer has all parts up to this one.
-    pub(super) fn is_delivered(&self, number: u64) -> bool {
-        let is_there = |part: &Part| part.is_delivered() || part.number > number;
+    /// Whether the peer has all of these parts, and those before them that are sent until they are there.
+    pub(super) fn is_delivered(&self, parts: &Range<u64>) -> bool {
+        let is_there = |part: &Part| {
+            let is_given_up = part.is_sent_once() && part.number < parts.start;
+            part.is_delivered() || part.number >= parts.end || is_given_up
+        };
         !self.is_full && self.parts.iter().all(is_there)
     }
 
@@ -178,7 +195,8 @@ impl Outstanding {
 
     /// Whether the peer has a packet and not what was sent before it.
     pub(super) fn has_gap(&self) -> bool {
-        let mut first = self.parts.iter().filter_map(|part| part.packets.first());
+        let lasting = self.parts.iter().filter(|part| !part.is_sent_once());
+        let mut first = lasting.filter_map(|part| part.packets.first());
         self.is_full || first.any(|first| *first < self.largest)
     }
 }
@@ -186,6 +204,12 @@ impl Outstanding {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const ALL: Range<u64> = u64::MAX..u64::MAX;
+
+    fn to(part: u64) -> Range<u64> {
+        part..part + 1
+    }
 
     fn bytes(offset: u64, length: u64) -> Carried {
         Carried::Bytes {
@@ -219,9 +243,9 @@ mod tests {
         for (newest, is_there) in [(0b100, false), (0b110, true), (0b10, false), (0b1, true)] {
             let mut outstanding = sent(&again);
             outstanding.acknowledged(&acknowledges(2, newest));
-            assert_eq!(outstanding.newest(), 2);
-            assert_eq!(outstanding.is_delivered(1), newest != 0b10, "{newest:b}");
-            assert_eq!(outstanding.is_delivered(2), is_there, "{newest:b}");
+            assert_eq!(outstanding.next(), 3);
+            assert_eq!(outstanding.is_delivered(&to(1)), newest != 0b10, "{newest:b}");
+            assert_eq!(outstanding.is_delivered(&to(2)), is_there, "{newest:b}");
         }
     }
 
@@ -229,10 +253,10 @@ mod tests {
     fn a_part_of_what_was_lost_is_not_all_of_it() {
         let mut outstanding = sent(&[(0, bytes(0, 5)), (4, bytes(0, 1)), (0, bytes(2, 3))]);
         outstanding.acknowledged(&acknowledges(2, 0b11));
-        assert!(!outstanding.is_delivered(1) && outstanding.has_gap());
+        assert!(!outstanding.is_delivered(&to(1)) && outstanding.has_gap());
         assert!(outstanding.has_begin_of(4) && !outstanding.has_some_of(0));
         outstanding.acknowledged(&acknowledges(2, 0b111));
-        assert!(outstanding.is_delivered(u64::MAX) && !outstanding.has_gap());
+        assert!(outstanding.is_delivered(&ALL) && !outstanding.has_gap());
     }
 
     #[test]
@@ -242,8 +266,8 @@ mod tests {
         assert_eq!(outstanding.parts.len(), 1);
         outstanding.carries(0, bytes(2, 8));
         outstanding.sent(2);
-        assert!(outstanding.is_delivered(2) && !outstanding.is_delivered(3));
-        assert_eq!(outstanding.newest(), 3);
+        assert!(outstanding.is_delivered(&to(2)) && !outstanding.is_delivered(&to(3)));
+        assert_eq!(outstanding.next(), 4);
     }
 
     #[test]
@@ -251,7 +275,7 @@ mod tests {
         let frames = [(0, bytes(0, 4)), (0, Carried::Reset), (4, Carried::Stop)];
         let mut outstanding = sent(&frames);
         outstanding.acknowledged(&acknowledges(1, 0b1));
-        assert!(outstanding.is_delivered(2) && !outstanding.is_delivered(3));
+        assert!(outstanding.is_delivered(&to(2)) && !outstanding.is_delivered(&to(3)));
     }
 
     #[test]
@@ -265,9 +289,28 @@ mod tests {
         outstanding.carries_datagram();
         outstanding.sent(2);
         outstanding.acknowledged(&acknowledges(0, 0b1));
-        assert!(outstanding.is_delivered(1) && !outstanding.is_delivered(2));
+        assert!(outstanding.is_delivered(&to(1)) && !outstanding.is_delivered(&to(2)));
         outstanding.acknowledged(&acknowledges(1, 0b1));
-        assert!(outstanding.is_delivered(2) && !outstanding.is_delivered(3));
+        assert!(outstanding.is_delivered(&to(2)) && !outstanding.is_delivered(&to(3)));
+    }
+
+    #[test]
+    fn what_is_not_sent_again_keeps_nothing_back_that_follows() {
+        let mut outstanding = sent(&[(0, bytes(0, 1)), (4, bytes(0, 0))]);
+        outstanding.carries_datagram();
+        outstanding.sent(2);
+        outstanding.carries(0, bytes(1, 4));
+        outstanding.sent(3);
+        outstanding.acknowledged(&acknowledges(3, 0b1001));
+        assert!(outstanding.is_delivered(&to(4)) && outstanding.is_delivered(&ALL));
+        assert!(!outstanding.has_gap());
+        for lost in [to(2), to(3), 2..5] {
+            assert!(!outstanding.is_delivered(&lost), "{lost:?}");
+        }
+        outstanding.carries(4, bytes(0, 1));
+        outstanding.sent(4);
+        outstanding.acknowledged(&acknowledges(4, 0b1));
+        assert!(outstanding.is_delivered(&to(2)) && !outstanding.is_delivered(&to(3)));
     }
 
     #[test]
@@ -275,6 +318,6 @@ mod tests {
         let frames: Vec<_> = (0..=MOST as u64).map(|at| (0, bytes(2 * at, 1))).collect();
         let mut outstanding = sent(&frames);
         outstanding.acknowledged(&acknowledges(MOST as u64, u64::MAX));
-        assert!(!outstanding.is_delivered(u64::MAX) && outstanding.has_gap());
+        assert!(!outstanding.is_delivered(&ALL) && outstanding.has_gap());
     }
 }

@@ -127,6 +127,16 @@ fn unidirectional_streams_and_datagrams_are_no_part_of_it() {
 }
 
 #[test]
+fn a_datagram_that_was_lost_excuses_itself_alone() {
+    let lost = || Rig::set_up().losing().does(Client, shown::datagram(Client));
+    let goes_on = lost().alive(6, &[1]).end();
+    goes_on.broke(&[("PR-S-07", Client)]);
+    let ids = lost().message(0, Client, 5).message(0, Client, 5);
+    let broken = [("PR-S-07", Client), ("PR-E-04", Client), ("PR-E-02", Server)];
+    ids.alive(6, &[1]).end().broke(&broken);
+}
+
+#[test]
 fn a_fin_of_the_client_ends_with_0_and_one_in_a_u32_with_5() {
     Rig::set_up()
         .fin(0, Client)
