@@ -8,6 +8,8 @@
 
 #[path = "siblings/darktower.rs"]
 mod darktower;
+#[path = "siblings/proton.rs"]
+mod proton;
 mod support;
 
 use std::collections::{BTreeMap, VecDeque};

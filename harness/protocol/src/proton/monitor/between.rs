@@ -24,7 +24,11 @@ impl Monitor {
     /// The connection that the same server has when this one comes.
     pub(super) fn alive(&self, new: &Connection) -> Option<u64> {
         let now = new.first.time;
-        let of_server = |old: &Connection| old.server == new.server;
+        let stopped = |old: &Connection| {
+            let mut stops = self.settings.stopped.iter();
+            stops.any(|stop| (old.first.time..now).contains(stop))
+        };
+        let of_server = |old: &Connection| old.server == new.server && !stopped(old);
         let lives = |old: &Connection| of_server(old) && old.may_live(now);
         let is_reborn = |old: &Connection| of_server(old) && old.may_be_reborn(now);
         let mut all = self.connections.iter().rev();

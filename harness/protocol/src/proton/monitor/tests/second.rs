@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use shakedown_wire::quic::EventKind;
 
 use super::rig::Rig;
@@ -12,6 +14,20 @@ fn a_second_connection_is_refused_and_the_first_goes_on() {
     let told = rig.alive(9, &[1]).closed(Client, 0).end();
     told.is_healthy();
     assert!(told.sessions[1].judged.contains("PR-R-02"));
+}
+
+#[test]
+fn what_a_server_had_before_it_was_stopped_is_no_first_connection() {
+    let turned_away = |stopped| {
+        let rig = Rig::with(&MonitorSettings {
+            stopped,
+            ..MonitorSettings::default()
+        });
+        let rig = rig.connected(1, 5_000).named().alive(3, &[1]).later(600);
+        rig.connected(2, 5_001).closed(Server, 2).end()
+    };
+    turned_away(vec![Duration::from_millis(103_500)]).is_healthy();
+    turned_away(Vec::new()).broke(&[("PR-R-02", Server)]);
 }
 
 #[test]
