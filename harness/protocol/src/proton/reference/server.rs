@@ -85,6 +85,9 @@ impl Server {
             let reason = CloseReason::new(CloseCode::AlreadyConnected, "another one came");
             self.close(session.connection, &reason);
         }
+        if let Some(session) = &mut self.current {
+            session.another_comes();
+        }
         let is_free = self.current.is_none() && !is_early; // PR-C-08
         let has_place = match (is_free, &self.second) {
             (true, _) => !(refused_one && self.without.has(Deviation::RefusedKeepsAPlace)),

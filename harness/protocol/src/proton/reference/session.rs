@@ -92,6 +92,16 @@ impl Session {
         self.last_event = old.last_event;
     }
 
+    /// A second connection comes, which only a faulty twin's session minds.
+    pub(super) fn another_comes(&mut self) {
+        if self.without.has(Deviation::SecondClearsIds) {
+            self.last_event = 0;
+        }
+        if self.without.has(Deviation::SecondDropsCommits) {
+            self.commits.clear();
+        }
+    }
+
     /// Its state in words.
     pub(super) fn state(&self) -> &'static str {
         match (self.connected, self.has_all()) {
@@ -197,7 +207,8 @@ impl Session {
         context: &mut Context<'_>,
     ) -> Result<(), CloseReason> {
         let failed = |why: String| CloseReason::new(CloseCode::IdentificationFailed, why);
-        let may_reset = context.settings.resets && id == StreamId::of_client(0);
+        let may_reset = context.settings.resets
+            && (id == StreamId::of_client(0) || self.without.has(Deviation::ResetAnywhere));
         let purpose = match Kind::from_number(byte) {
             // PR-S-04
             Some(kind)
@@ -249,6 +260,7 @@ impl Session {
                 false => Err(CloseReason::violation("bytes on the Action stream")), // PR-A-02
             };
         }
+        let restarts = self.without.has(Deviation::RestRestarts);
         let Some(stream) = self.streams.get_mut(&id) else {
             return Ok(());
         };
@@ -256,8 +268,8 @@ impl Session {
         stream.words.take(bytes, |number| numbers.push(number));
         stream.incomplete = match (stream.words.pending(), numbers.is_empty()) {
             (0, _) => None,
-            (_, true) => stream.incomplete.or(Some(now)),
-            (_, false) => Some(now),
+            (_, true) if !restarts => stream.incomplete.or(Some(now)),
+            (_, true | false) => Some(now),
         };
         for number in numbers {
             match kind {
@@ -390,6 +402,9 @@ impl Session {
                 let why = format!("the client ended the {} stream", kind.name());
                 Err(CloseReason::new(CloseCode::Normal, why))
             }
+            (Purpose::Of(Kind::Action), _) if self.without.has(Deviation::CutRequest) => Err(
+                CloseReason::new(CloseCode::Normal, "the client ended the Action stream"),
+            ),
             (Purpose::Of(kind), 1..) => {
                 let why = format!("the {} stream ends in the middle of a u32", kind.name());
                 Err(CloseReason::violation(why))

@@ -30,7 +30,11 @@ impl Session {
         let identification = self.without.instead(IDENTIFICATION, others);
         let unknown = unknown.map(|stream| stream.opened.saturating_add(identification));
         let waits = !self.has_all() && !self.without.has(Deviation::FewForever);
-        let all = self.connected.filter(|_| waits);
+        let mut all = self.connected.filter(|_| waits);
+        if self.without.has(Deviation::FewRestart) {
+            let newest = self.streams.values().map(|stream| stream.opened).max();
+            all = all.map(|connected| newest.map_or(connected, |newest| newest.max(connected)));
+        }
         let others = [
             (Deviation::FewBriefly, 2_000),
             (Deviation::FewLonger, 8_000),
@@ -71,9 +75,10 @@ impl Session {
                 sent,
             ]
         });
-        let idle = self
-            .connected
-            .filter(|_| self.without.has(Deviation::IdleIsReceiving));
+        let pulls = self.item_due.is_none();
+        let is_limited = self.without.has(Deviation::IdleIsReceiving)
+            || (pulls && self.without.has(Deviation::IdleActionIsReceiving));
+        let idle = self.connected.filter(|_| is_limited);
         let idle = idle.map(|since| since.saturating_add(OPERATION));
         due.flatten().chain(idle).min()
     }
