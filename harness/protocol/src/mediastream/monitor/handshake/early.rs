@@ -59,8 +59,11 @@ pub(crate) struct EarlyMedia {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct UnconfirmedMedia {
     since: Moment,
+    last: Moment,
+    /// What went out within 10 s of `since`.
     payload: u64,
-    /// With the headers of its datagrams.
+    /// With the headers of its datagrams, and as long as no 10 s are without any: what a responder may
+    /// count whose period moves on with the media.
     bytes: u64,
     /// The number of the frame that came last, where it shows.
     frame: Option<u64>,
@@ -148,16 +151,19 @@ impl EarlyMedia {
                 is_overtaking: !is_answered && scope.is_on_the_path(),
             });
         }
-        let is_past = |spent: &UnconfirmedMedia| scope.now.is_past(&spent.since, PERIOD);
-        let spent = self.spent.filter(|spent| !is_past(spent));
+        let is_past = |moment: &Moment| scope.now.is_past(moment, PERIOD);
+        let counted = self.spent.filter(|spent| !is_past(&spent.last));
+        let spent = self.spent.filter(|spent| !is_past(&spent.since));
         let spent = self.spent.insert(spent.unwrap_or(UnconfirmedMedia {
             since: scope.now,
+            last: scope.now,
             payload: 0,
-            bytes: 0,
+            bytes: counted.map_or(0, |counted| counted.bytes),
             frame: None,
             is_over: false,
             may_be_confirmed: false,
         }));
+        spent.last = scope.now;
         let begins = media.sequence.is_none() || media.sequence != spent.frame;
         spent.is_over |= begins && spent.payload >= BUDGET;
         spent.frame = media.sequence;
