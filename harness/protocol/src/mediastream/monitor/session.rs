@@ -265,12 +265,16 @@ impl Session {
         if let Some(id) = self.id {
             ids.add(id);
         }
-        let highest = self.stream.highest();
+        // Where it had no media of its own, that of the session before it may still come.
+        let (highest, last) = match self.stream.highest() {
+            0 => (self.before.highest, self.before.last.max(self.before.highest)),
+            own => ((!is_over).then_some(own), Some(own)),
+        };
         PreviousSession {
             id: self.id,
             ids,
-            highest: (!is_over && highest > 0).then_some(highest),
-            last: (highest > 0).then_some(highest),
+            highest,
+            last,
             unconfirmed: self
                 .handshake
                 .unconfirmed()

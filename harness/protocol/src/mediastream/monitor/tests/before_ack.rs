@@ -157,6 +157,19 @@ fn what_other_wishes_of_the_tuple_bought_counts_for_10_s() {
 }
 
 #[test]
+fn the_numbers_of_optimistic_streams_may_go_on_over_several_wishes() {
+    let begun = |talk: Talk, id: &str| talk.syn(id).after(1.0).syn_ack(id).name(id);
+    let third = |first: u64| {
+        let talk = begun(Talk::new(), "one").frames(1..=17).after(900.0);
+        let talk = begun(talk, "two").frames(18..=34).after(900.0);
+        judge(&begun(talk, "three").frames(first..=first + 9), &optimistic())
+    };
+    assert!(third(35).findings.is_empty(), "{:#?}", third(35).all);
+    let heard = third(135);
+    assert!(heard.findings.contains(&"MS-D-01"), "{:#?}", heard.all);
+}
+
+#[test]
 fn a_stream_that_an_earlier_one_of_its_tuple_holds_back_is_not_late() {
     let begun = |talk: Talk, id: &str| talk.syn(id).after(1.0).syn_ack(id).name(id);
     let first = begun(Talk::new(), "one").frames(1..=50).after(3_100.0);
