@@ -22,7 +22,7 @@ pub(crate) struct ReportArgs {
     /// Directory for the reports, created if missing [default: for a run a new one in reports/,
     /// which reports/latest links to]
     #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
+    pub(crate) out: Option<PathBuf>,
 
     #[command(flatten)]
     directory: DirectoryArgs,

@@ -103,6 +103,22 @@ fn two_runs_are_told_as_one_and_the_worse_decides() {
 }
 
 #[test]
+fn a_merge_into_one_of_its_runs_is_refused_even_by_force() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let one = run(directory.path(), "one", "pass", 0);
+    let captures = one.join("captures");
+    fs::create_dir(&captures).expect("a directory can be made");
+    let force = [Path::new("--out"), &one, Path::new("--force")];
+    for read in [&one, &one.join("events.jsonl")] {
+        let output = report(&[&[read.as_path()], &force[..]].concat());
+        assert_eq!(output.status.code(), Some(2));
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(told.contains(" is one of the runs that are read; "), "{told}");
+        assert!(captures.exists());
+    }
+}
+
+#[test]
 fn runs_without_a_failure_are_a_success() {
     let directory = tempfile::tempdir().expect("a directory can be made");
     let one = run(directory.path(), "one", "pass", 0);

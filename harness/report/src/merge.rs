@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use shakedown_engine::event::{Event, RunPlan};
+use shakedown_engine::event::{Event, PlannedImplementation, RunPlan};
 
 use crate::Replay;
 
@@ -22,9 +22,14 @@ pub enum MergeError {
         first: String,
         second: String,
     },
-    /// The runs are parts of different selections.
-    #[error("{first} and {second} are parts of different runs: their scenarios differ")]
-    Different { first: String, second: String },
+    /// The runs are parts of different ones.
+    #[error("{first} and {second} are parts of different runs: their {what} differ")]
+    Different {
+        first: String,
+        second: String,
+        /// Scenarios, implementations or flags.
+        what: &'static str,
+    },
 }
 
 /// Whether these are all parts of one run, each once, or runs that have no scenario of an
@@ -68,10 +73,16 @@ fn complete(parts: &[(&String, &RunPlan, &str)]) -> Result<(), MergeError> {
     let total = |part: &str| part.split_once('/').map(|(_, total)| total.to_owned());
     let mut known: BTreeMap<&str, &String> = BTreeMap::new();
     for (path, other, number) in parts {
-        if other.suite != plan.suite || total(number) != total(part) {
+        let differs = [
+            (other.suite != plan.suite || total(number) != total(part), "scenarios"),
+            (!are_of_the_same(plan, other), "implementations"),
+            (conditions(plan) != conditions(other), "flags"),
+        ];
+        if let Some((_, what)) = differs.into_iter().find(|(differs, _)| *differs) {
             return Err(MergeError::Different {
                 first: (*first).clone(),
                 second: (*path).clone(),
+                what,
             });
         }
         if let Some(earlier) = known.insert(number, path) {
@@ -89,6 +100,28 @@ fn complete(parts: &[(&String, &RunPlan, &str)]) -> Result<(), MergeError> {
         Some(part) => Err(MergeError::Missing { part }),
         None => Ok(()),
     }
+}
+
+/// Whether the same implementation plays each side, where both parts have scenarios for one.
+fn are_of_the_same(one: &RunPlan, other: &RunPlan) -> bool {
+    one.implementations.iter().all(|first| {
+        let side = |it: &PlannedImplementation| (it.protocol.clone(), it.side.clone());
+        let mut played = other.implementations.iter();
+        played.all(|second| side(first) != side(second) || first.name == second.name)
+    })
+}
+
+/// The flags that verdicts depend on. Files and interfaces may have other names on another machine.
+fn conditions(plan: &RunPlan) -> Vec<&str> {
+    let mut words = plan.again.iter().map(String::as_str);
+    let mut conditions = Vec::new();
+    while let Some(word) = words.next() {
+        match word {
+            "--iut" | "--capture" => drop(words.next()),
+            word => conditions.push(word),
+        }
+    }
+    conditions
 }
 
 #[cfg(test)]
@@ -127,6 +160,25 @@ mod tests {
             notes: Vec::new(),
         };
         (path.to_owned(), replay)
+    }
+
+    /// A part that plays this implementation with these flags.
+    fn played(of: (String, Replay), name: &str, again: &[&str]) -> (String, Replay) {
+        let (path, mut replay) = of;
+        if let Some(Event::RunStarted { plan, .. }) = replay.events.first_mut() {
+            plan.again = again.iter().map(|word| (*word).to_owned()).collect();
+            plan.implementations.push(PlannedImplementation {
+                name: name.to_owned(),
+                protocol: "mediastream".to_owned(),
+                side: "responder".to_owned(),
+                modes: Vec::new(),
+                scenarios: 1,
+                not_applicable: 0,
+                too_slow: 0,
+                in_turn: None,
+            });
+        }
+        (path, replay)
     }
 
     fn said(replays: &[(String, Replay)]) -> String {
@@ -171,6 +223,25 @@ mod tests {
             part("y", Some("2/3"), "s", &["b"]),
         ]);
         assert_eq!(totals, suites);
+    }
+
+    #[test]
+    fn parts_of_other_implementations_or_with_other_flags_are_not_one() {
+        let first = || {
+            let part = part("x", Some("1/2"), "s", &["a"]);
+            played(part, "acme", &["--iut", "/x/acme.toml", "--slow"])
+        };
+        let second = |name, again: &[&str]| {
+            let part = part("y", Some("2/2"), "s", &["b"]);
+            said(&[first(), played(part, name, again)])
+        };
+        let right = ["--iut", "/y/acme.toml", "--slow"];
+        assert_eq!(second("acme", &right), "right");
+        let differ = |what| format!("x and y are parts of different runs: their {what} differ");
+        assert_eq!(second("other", &right), differ("implementations"));
+        assert_eq!(second("acme", &right[..2]), differ("flags"));
+        let lax = ["--slow", "--impair", "loss=0.1"];
+        assert_eq!(second("acme", &lax), differ("flags"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `shakedown report DIR...`.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anstream::eprintln;
 use shakedown_report::{Comparison, Record, Replay, check_together};
@@ -39,6 +39,7 @@ impl Args {
         for note in replays.iter().flat_map(|(_, replay)| &replay.notes) {
             eprintln!("{} {note}", warning_label());
         }
+        self.spare_what_is_read()?;
         if self.compare {
             return self.compare(&replays);
         }
@@ -50,6 +51,24 @@ impl Args {
         }
         let exit = sinks.record().exit();
         Ok(reports::close(sinks, exit))
+    }
+
+    /// Whether the reports go anywhere but into one of the runs, whose captures `--force` would remove.
+    fn spare_what_is_read(&self) -> Result<(), Failure> {
+        let out = self.reports.out.as_deref();
+        let out = out.and_then(|out| out.canonicalize().ok());
+        let is_there = |run: &&PathBuf| {
+            let run = run.canonicalize().ok();
+            let folder = run.as_deref().and_then(Path::parent);
+            run.is_some() && (run == out || folder == out.as_deref())
+        };
+        let read = self.runs.iter().find(is_there);
+        read.map_or(Ok(()), |run| {
+            Err(usage(format!(
+                "{} is one of the runs that are read; give another directory with --out",
+                run.display()
+            )))
+        })
     }
 
     /// Reports how the second run differs from the first; with `--out`, also as a page.
