@@ -39,6 +39,18 @@ fn a_bad_scenario_is_refused_with_line_and_suggestion(
 }
 
 #[test]
+fn only_among_the_vectors_the_path_gives_the_id() {
+    let text = include_str!("bad-scenarios/../../../../vectors/mediastream/scenarios/legacy/responder/a-start-token-starts-the-whole-stream.json");
+    assert!(Loaded::parse("base.json", text).is_ok());
+    let path = "vectors/mediastream/scenarios/legacy/responder/base.json";
+    let problems = Loaded::parse(path, text).unwrap_err().to_string();
+    assert!(
+        problems.contains("write `mediastream/legacy/responder/base`, or move the file"),
+        "{problems}"
+    );
+}
+
+#[test]
 fn a_file_without_end_is_refused_and_not_read_to_its_end() {
     let problems = Loaded::read(Path::new("/dev/zero")).unwrap_err();
     assert!(

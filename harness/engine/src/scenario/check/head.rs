@@ -1,5 +1,3 @@
-use std::path::Path;
-
 use serde_json::{Value, json};
 use shakedown_protocol::requirement::Seen;
 use shakedown_protocol::{PROTOCOLS, Protocol, StreamParameters};
@@ -86,20 +84,10 @@ impl Checker<'_> {
             let iut = self.root.place(&root("iut"));
             self.problems.push(problem.related(iut, "this"));
         }
-        let stem = Path::new(file)
-            .file_stem()
-            .map(|stem| stem.to_string_lossy());
-        let expected = match (expected_id(file), stem) {
-            (Some(expected), _) => expected,
-            (None, Some(stem)) => format!("{protocol}/{mode}/{role}/{stem}"),
-            (None, None) => return,
-        };
-        if *id != expected {
+        // Elsewhere a file may be called anything.
+        if let Some(expected) = expected_id(file).filter(|expected| id != expected) {
             let message = "the id does not fit the file's place";
-            let help = match expected_id(file) {
-                Some(_) => format!("write `{expected}`, or move the file"),
-                None => format!("write `{expected}`, or call the file `{name}.json`"),
-            };
+            let help = format!("write `{expected}`, or move the file");
             self.at(&place, message, Some(help));
         }
     }
