@@ -2,6 +2,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::PROTOCOLS;
 use crate::exploration::{Draw, Exploration, Participants, RunSettings};
@@ -146,6 +147,7 @@ impl GivenValue {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueForm {
     Text,
+    Uuid,
     /// Begins with `/`.
     Path,
     /// A URL of `https`.
@@ -162,6 +164,10 @@ impl ValueForm {
         let text = text.replace(GivenValue::ADDRESS, "127.0.0.1:1");
         let (is_so, problem) = match self {
             Self::Text => (!text.is_empty(), "no text, or an empty one"),
+            Self::Uuid => (
+                Uuid::try_parse(&text).is_ok(),
+                "no UUID, as 6d656574-0000-4000-8000-000000000001 is",
+            ),
             Self::Path => (text.starts_with('/'), "no path: one begins with `/`"),
             Self::Url => (https(&text).is_ok(), "no URL of https"),
             Self::Address => (

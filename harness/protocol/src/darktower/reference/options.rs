@@ -1,6 +1,8 @@
 //! What the reference can be told: its name, what it means of an implementation, and the flags of
 //! `connect` and `serve`.
 
+use std::time::Duration;
+
 use uuid::Uuid;
 
 use super::settings::{
@@ -32,7 +34,7 @@ settings! { Given, () = ();
     media_url "URL" => |to, value| keep(&mut to.server.media_url, https(value).map(|_| Some(value.to_owned()))), {
         serve "Where media goes [default: here]"
     }
-    token_lifetime "TIME" => |to, value| keep(&mut to.server.lifetime, span(value)), {
+    token_lifetime "TIME" => |to, value| keep(&mut to.server.lifetime, lifetime(value)), {
         serve "How long a token is valid [default: 300s]"
     }
     region "NAME" => |to, value| keep(&mut to.server.place.region, Ok(value.to_owned())), {
@@ -121,10 +123,22 @@ impl Given {
     }
 
     fn set_secret(&mut self, value: &str) -> Result<(), String> {
+        if value.is_empty() {
+            return Err("a secret has at least one byte".to_owned());
+        }
         self.server.secret = Secret::new(value);
         self.client.secret = Secret::new(value);
         Ok(())
     }
+}
+
+/// The lifetime of a token, which says its expiry in whole seconds.
+fn lifetime(value: &str) -> Result<Duration, String> {
+    let lifetime = span(value)?;
+    let is_whole = lifetime >= Duration::from_secs(1);
+    is_whole.then_some(lifetime).ok_or_else(|| {
+        "such a token would never be valid; its lifetime is at least 1s".to_owned()
+    })
 }
 
 fn uuid(value: &str) -> Result<Uuid, String> {

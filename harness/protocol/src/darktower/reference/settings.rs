@@ -232,9 +232,8 @@ pub(super) fn meetings(text: &str) -> Result<Vec<Meeting>, String> {
         let has_ended = rest == "ended";
         let capacity = match rest {
             "" | "ended" => CAPACITY,
-            number => number
-                .parse()
-                .map_err(|_| format!("{number:?} is neither a number nor `ended`"))?,
+            written => number(written, 1, usize::MAX)
+                .map_err(|_| format!("{written:?} is neither a number of participants nor `ended`"))?,
         };
         Ok(Meeting {
             id,
@@ -261,7 +260,10 @@ mod tests {
         assert_eq!((numbered.len(), numbered[99].id), (100, meeting(99)));
         assert_eq!(meetings("0").unwrap_err(), "is no number from 1 to 100000");
         assert_eq!(meetings("x").unwrap_err(), "\"x\" is no UUID");
-        let problem = meetings(&format!("{first}:many")).unwrap_err();
-        assert_eq!(problem, "\"many\" is neither a number nor `ended`");
+        for capacity in ["many", "0", "-1"] {
+            let problem = meetings(&format!("{first}:{capacity}")).unwrap_err();
+            let expected = format!("{capacity:?} is neither a number of participants nor `ended`");
+            assert_eq!(problem, expected);
+        }
     }
 }
