@@ -31,7 +31,7 @@ mod vectors;
 use std::process::ExitCode;
 
 use anstream::eprintln;
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser};
 use shakedown_engine::document::closest;
 
@@ -80,8 +80,18 @@ fn main() -> ExitCode {
     }
 }
 
-/// Says which command was probably meant, where clap sees no likeness: `rnu`.
+/// Says which command was probably meant, where clap sees no likeness: `rnu`. Of a negative time, `-5s`,
+/// it would say that `-5` is no flag.
 fn with_hint(mut error: clap::Error, command: &clap::Command) -> clap::Error {
+    let flag = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(flag)) if error.kind() == ErrorKind::UnknownArgument => flag,
+        _ => "",
+    };
+    let after = flag.strip_prefix('-').unwrap_or_default();
+    if after.starts_with(|first: char| first.is_ascii_digit()) {
+        let message = format!("{flag}... is negative, and no flag takes a negative number or time\n");
+        return clap::Error::raw(ErrorKind::ValueValidation, message);
+    }
     let has_hint = error.get(ContextKind::SuggestedSubcommand).is_some();
     let wrong = error.get(ContextKind::InvalidSubcommand);
     if let Some(ContextValue::String(wrong)) = wrong.filter(|_| !has_hint) {

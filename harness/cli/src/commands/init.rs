@@ -115,6 +115,9 @@ impl Args {
             "wrote {}; docs/iut.md describes all keys",
             self.out.display()
         );
+        if protocol.media.is_some() && !self.is_told_the_stream() {
+            println!("{}", stream_hint());
+        }
         if let Some(ci) = self.ci {
             let (path, job) = ci.job();
             let job = job.replace("my-server.toml", &self.out.display().to_string());
@@ -190,6 +193,16 @@ impl Args {
         Ok(())
     }
 
+    /// Whether the command has a placeholder for each part of the stream.
+    fn is_told_the_stream(&self) -> bool {
+        let is_told = |name| {
+            let placeholder = format!("{{{name}}}");
+            let mut words = self.command.iter();
+            words.any(|word| word.contains(&placeholder))
+        };
+        STREAM.iter().all(|(name, _)| is_told(name))
+    }
+
     /// The description as a file, which reads as one.
     fn description(
         &self,
@@ -233,6 +246,16 @@ impl Args {
             .map_err(|problems| usage(problems.in_words()))?;
         Ok(text)
     }
+}
+
+/// What to do where the command is not told which stream is wanted.
+fn stream_hint() -> String {
+    let [bits, frames, seconds] = STREAM.map(|(name, value)| format!("{name} = {value}"));
+    format!(
+        "[stream] says {bits}, {frames}, {seconds}: write there what the implementation really streams, or \
+         put {{bits_per_second}}, {{frames_per_second}} and {{seconds}} into its command, which scenarios with \
+         a stream of their own need"
+    )
 }
 
 /// The value of a flag, else the input at a terminal; empty for the default.
