@@ -22,7 +22,7 @@ use shakedown_engine::iut::Iut;
 use shakedown_engine::scenario::Scenario;
 use shakedown_engine::script::{Budget, Environment, Program, named_requirements};
 use shakedown_engine::verdict::Verdict;
-use shakedown_protocol::Protocol;
+use shakedown_protocol::{Protocol, ValueForm};
 use shakedown_protocol::requirement::Level;
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
@@ -295,6 +295,8 @@ impl Report<'_> {
                 self.dropped_by_iut
             ));
         }
+        let shared = self.shared().filter(|_| verdict == Verdict::Fail);
+        notes.extend(shared);
         let requirements = self.requirements(verdict, &summary.causes);
         let mut told: Vec<Event> = Vec::new();
         let findings = summary
@@ -328,6 +330,17 @@ impl Report<'_> {
             seconds,
         };
         (told, summary)
+    }
+
+    /// What else may explain failures where plays meet at what the description names, such as a meeting.
+    fn shared(&self) -> Option<String> {
+        let mut used = self.plan.scenario.values_used(self.protocol);
+        let shared = used.find(|value| value.form == ValueForm::Uuid)?;
+        let (name, summary) = (shared.name, shared.summary);
+        Some(format!(
+            "all plays share `{name}` ({summary}) and see each other there: a scenario that expects to be alone \
+             fails for a right implementation, too"
+        ))
     }
 
     /// Those that steps are judged by: the others would need a capture.
