@@ -56,7 +56,7 @@ impl ExclusiveRuns {
     /// What was found holds, for nothing else ran.
     pub(super) async fn prove(&self, target: &Target, found: &Concluded) {
         let name = &target.iut().name;
-        let requirements = found.requirements();
+        let requirements = found.requirements().into_iter();
         let mut proven = self.proven.lock().await;
         proven.extend(requirements.map(|requirement| (name.clone(), requirement.to_owned())));
     }
@@ -65,7 +65,7 @@ impl ExclusiveRuns {
     pub(super) async fn is_proven(&self, target: &Target, found: &Concluded) -> bool {
         let name = &target.iut().name;
         let proven = self.proven.lock().await;
-        let mut requirements = found.requirements();
+        let mut requirements = found.requirements().into_iter();
         requirements.all(|requirement| proven.contains(&(name.clone(), requirement.to_owned())))
     }
 }
@@ -247,20 +247,19 @@ impl Concluded {
     }
 
     /// The requirements that it fails by.
-    pub(super) fn requirements(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn requirements(&self) -> BTreeSet<&str> {
         let counting = self.findings.iter().filter(|finding| finding.counts());
-        counting.map(|finding| finding.requirement.as_str())
+        let broken = counting.map(|finding| finding.requirement.as_str());
+        broken.collect()
     }
 
     /// The same without what could not be observed fairly: neither a fail nor a pass. Where nothing
     /// was found its verdict is that already.
     pub(super) fn undecided(mut self) -> Self {
-        if self.requirements().next().is_none() {
+        let doubtful: Vec<_> = self.requirements().into_iter().map(str::to_owned).collect();
+        if doubtful.is_empty() {
             return self;
         }
-        let mut doubtful: Vec<String> = self.requirements().map(str::to_owned).collect();
-        doubtful.sort_unstable();
-        doubtful.dedup();
         let found = self.found();
         let verdict = &mut self.played.verdict;
         verdict.verdict = Verdict::Inconclusive;

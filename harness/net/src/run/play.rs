@@ -81,7 +81,7 @@ impl Job {
         doubtful: Concluded,
         path: &Path,
     ) -> Result<Concluded, String> {
-        let seen: Vec<&str> = doubtful.requirements().collect();
+        let seen: Vec<&str> = doubtful.requirements().into_iter().collect();
         if !seen.is_empty() && context.exclusive.is_proven(&self.target, &doubtful).await {
             return Ok(doubtful);
         }

@@ -51,6 +51,13 @@ fn what_a_busy_machine_may_have_made_is_inconclusive_and_no_finding() {
     assert_eq!(undecided.findings, []);
 }
 
+#[test]
+fn a_requirement_that_many_findings_are_about_is_told_once() {
+    let mut flood = late();
+    flood.findings = vec![flood.findings.remove(0); 90];
+    assert_eq!(flood.requirements(), BTreeSet::from(["MS-D-06"]));
+}
+
 /// It was late by 400 ms in the first second.
 fn timing(missed: Option<Option<u64>>, lives: bool) -> TimingQuality {
     let mut busy = Busy::default();
