@@ -37,16 +37,18 @@ test: ## Run all tests: offline, without root
 		$(CARGO) test --locked --workspace --no-fail-fast; \
 	fi
 
+# All packages are named also where one test is wanted: with others of their features most of them would be built
+# once more.
 # Part of `make test` too.
 acceptance: ## Run 50 concurrent sessions of 1,000 frames a second, in every mode
-	$(CARGO) test --locked --package shakedown-cli --test serve_connect acceptance_of
+	$(CARGO) test --locked --workspace --test serve_connect acceptance_of
 
 odds: ## Test slow servers 20 times each, on an idle and on a busy machine, and print the counts
-	$(CARGO) test --locked --package shakedown-cli --test late -- --ignored --nocapture
+	$(CARGO) test --locked --workspace --test late -- --ignored --nocapture
 
 # That each scenario has an expectation that is needed is part of `make test`.
 vacuity: ## Count the expectations that are needed to catch a twin
-	$(CARGO) test --locked --package shakedown-engine --test vacuity -- --ignored --nocapture
+	$(CARGO) test --locked --workspace --test vacuity -- --ignored --nocapture
 
 BROWSER ?= chromium
 test-browser: ## Test Chromium as a client of darktower; installs it if possible
@@ -54,7 +56,7 @@ test-browser: ## Test Chromium as a client of darktower; installs it if possible
 		apt-get update -qq && apt-get install -qq --yes --no-install-recommends $(BROWSER) >/dev/null; \
 	fi; true
 	@if command -v $(BROWSER) >/dev/null; then \
-		BROWSER=$(BROWSER) $(CARGO) test --locked --package shakedown-cli --test browser -- --ignored --test-threads 1; \
+		BROWSER=$(BROWSER) $(CARGO) test --locked --workspace --test browser -- --ignored --test-threads 1; \
 	else \
 		echo "test-browser: SKIPPED, nothing was tested: there is no $(BROWSER), and only root can install it (apt-get)"; \
 	fi
@@ -64,17 +66,17 @@ test-wireshark: ## Test the Wireshark dissector on the golden captures; installs
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends tshark >/dev/null; \
 	fi; true
 	@if command -v tshark >/dev/null; then \
-		$(CARGO) test --locked --package shakedown-cli --test wireshark -- --ignored; \
+		$(CARGO) test --locked --workspace --test wireshark -- --ignored; \
 	else \
 		echo "test-wireshark: SKIPPED, nothing was tested: there is no tshark, and only root can install it (apt-get)"; \
 	fi
 
 # Attacks that are over soon are part of `make test`.
 torture: ## Attack the program with hostile peers and files, for at most 10 minutes, and print a table
-	$(CARGO) test --locked --package shakedown-cli --test torture all_attacks -- --ignored --nocapture
+	$(CARGO) test --locked --workspace --test torture all_attacks -- --ignored --nocapture
 
 golden: ## Regenerate pcaps/golden/ in virtual time; review the diff before committing
-	GOLDEN_UPDATE=always $(CARGO) test --locked --package shakedown-engine --test golden --quiet
+	GOLDEN_UPDATE=always $(CARGO) test --locked --workspace --test golden --quiet
 
 specification: ## Write the requirements of vectors/ into the tables of docs/spec/
 	SPECIFICATION_UPDATE=always $(CARGO) test --locked --package shakedown-protocol --lib --quiet specification
@@ -107,7 +109,7 @@ fuzz-benchmark: ## Measure the time to find planted faults, and update the table
 	$(CARGO) build --locked --release --package shakedown-cli --features planted --target-dir target/planted
 	@PLANTED_TARGETS=$$(CARGO="$(CARGO)" FUZZ_PLAIN=1 fuzz/build.sh --features planted) \
 		PLANTED_SHAKEDOWN=$(CURDIR)/target/planted/release/shakedown \
-		$(CARGO) test --locked --package shakedown-cli --test fuzz_benchmark measure -- --ignored --nocapture
+		$(CARGO) test --locked --workspace --test fuzz_benchmark measure -- --ignored --nocapture
 
 mutants: ## Mutation testing of frames, monitors and scripts (SHARD=1/40)
 	@$(CARGO) mutants --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-mutants
