@@ -134,6 +134,8 @@ fn in_other_case(text: &[u8]) -> Vec<u8> {
     text.iter().map(other).collect()
 }
 
+/// A sum; above the largest number of 64 bits it begins anew at 1, so that an id or a nonce has a successor
+/// whatever it is, and never 0, which often means none.
 fn added(terms: &Value) -> Result<Value, String> {
     let integer = |term: &Value| {
         let unsigned = term.as_u64().map(i128::from);
@@ -143,6 +145,10 @@ fn added(terms: &Value) -> Result<Value, String> {
     let integers = terms.and_then(|terms| terms.iter().map(integer).collect::<Option<Vec<_>>>());
     let integers = integers.ok_or("`sum` takes a list of integers")?;
     let total = integers.into_iter().try_fold(0, i128::checked_add);
+    let total = total.map(|total| match total.checked_sub(i128::from(u64::MAX)) {
+        Some(above @ 1..) => above,
+        _ => total,
+    });
     let total = total.and_then(|total| u64::try_from(total).ok());
     total
         .map(|total| Value::Number(Number::from(total)))
@@ -167,6 +173,17 @@ mod tests {
     }
 
     #[test]
+    fn after_the_largest_number_comes_1() {
+        for (terms, sum) in [
+            (json!([u64::MAX, 0]), u64::MAX),
+            (json!([u64::MAX, 1]), 1),
+            (json!([u64::MAX, 3]), 3),
+        ] {
+            assert_eq!(computed(&json!({ "sum": terms })), Some(Ok(json!(sum))));
+        }
+    }
+
+    #[test]
     fn what_is_no_sum_of_integers_is_an_error() {
         for value in [
             json!([]),
@@ -178,7 +195,7 @@ mod tests {
             let error = computed(&json!({ "sum": value })).unwrap().unwrap_err();
             assert_eq!(error, "`sum` takes a list of integers");
         }
-        for value in [json!([1, -2]), json!([u64::MAX, 1])] {
+        for value in [json!([1, -2]), json!([u64::MAX, u64::MAX, 1])] {
             let error = computed(&json!({ "sum": value })).unwrap().unwrap_err();
             assert!(error.contains("does not fit"), "{error}");
         }
