@@ -89,7 +89,8 @@ fn with_hint(mut error: clap::Error, command: &clap::Command) -> clap::Error {
     };
     let after = flag.strip_prefix('-').unwrap_or_default();
     if after.starts_with(|first: char| first.is_ascii_digit()) {
-        let message = format!("{flag}... is negative, and no flag takes a negative number or time\n");
+        let message =
+            format!("{flag}... is negative, and no flag takes a negative number or time\n");
         return clap::Error::raw(ErrorKind::ValueValidation, message);
     }
     let has_hint = error.get(ContextKind::SuggestedSubcommand).is_some();

@@ -113,7 +113,10 @@ fn a_merge_into_one_of_its_runs_is_refused_even_by_force() {
         let output = report(&[&[read.as_path()], &force[..]].concat());
         assert_eq!(output.status.code(), Some(2));
         let told = String::from_utf8_lossy(&output.stderr);
-        assert!(told.contains(" is one of the runs that are read; "), "{told}");
+        assert!(
+            told.contains(" is one of the runs that are read; "),
+            "{told}"
+        );
         assert!(captures.exists());
     }
 }

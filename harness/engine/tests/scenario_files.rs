@@ -40,7 +40,9 @@ fn a_bad_scenario_is_refused_with_line_and_suggestion(
 
 #[test]
 fn only_among_the_vectors_the_path_gives_the_id() {
-    let text = include_str!("bad-scenarios/../../../../vectors/mediastream/scenarios/legacy/responder/a-start-token-starts-the-whole-stream.json");
+    let text = include_str!(
+        "bad-scenarios/../../../../vectors/mediastream/scenarios/legacy/responder/a-start-token-starts-the-whole-stream.json"
+    );
     assert!(Loaded::parse("base.json", text).is_ok());
     let path = "vectors/mediastream/scenarios/legacy/responder/base.json";
     let problems = Loaded::parse(path, text).unwrap_err().to_string();

@@ -74,7 +74,10 @@ fn complete(parts: &[(&String, &RunPlan, &str)]) -> Result<(), MergeError> {
     let mut known: BTreeMap<&str, &String> = BTreeMap::new();
     for (path, other, number) in parts {
         let differs = [
-            (other.suite != plan.suite || total(number) != total(part), "scenarios"),
+            (
+                other.suite != plan.suite || total(number) != total(part),
+                "scenarios",
+            ),
             (!are_of_the_same(plan, other), "implementations"),
             (conditions(plan) != conditions(other), "flags"),
         ];

@@ -22,8 +22,8 @@ use shakedown_engine::iut::Iut;
 use shakedown_engine::scenario::Scenario;
 use shakedown_engine::script::{Budget, Environment, Program, named_requirements};
 use shakedown_engine::verdict::Verdict;
-use shakedown_protocol::{Protocol, ValueForm};
 use shakedown_protocol::requirement::Level;
+use shakedown_protocol::{Protocol, ValueForm};
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
 

@@ -136,9 +136,9 @@ impl Given {
 fn lifetime(value: &str) -> Result<Duration, String> {
     let lifetime = span(value)?;
     let is_whole = lifetime >= Duration::from_secs(1);
-    is_whole.then_some(lifetime).ok_or_else(|| {
-        "such a token would never be valid; its lifetime is at least 1s".to_owned()
-    })
+    is_whole
+        .then_some(lifetime)
+        .ok_or_else(|| "such a token would never be valid; its lifetime is at least 1s".to_owned())
 }
 
 fn uuid(value: &str) -> Result<Uuid, String> {

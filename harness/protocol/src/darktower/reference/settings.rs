@@ -232,8 +232,9 @@ pub(super) fn meetings(text: &str) -> Result<Vec<Meeting>, String> {
         let has_ended = rest == "ended";
         let capacity = match rest {
             "" | "ended" => CAPACITY,
-            written => number(written, 1, usize::MAX)
-                .map_err(|_| format!("{written:?} is neither a number of participants nor `ended`"))?,
+            written => number(written, 1, usize::MAX).map_err(|_| {
+                format!("{written:?} is neither a number of participants nor `ended`")
+            })?,
         };
         Ok(Meeting {
             id,

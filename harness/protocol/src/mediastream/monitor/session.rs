@@ -267,7 +267,10 @@ impl Session {
         }
         // Where it had no media of its own, that of the session before it may still come.
         let (highest, last) = match self.stream.highest() {
-            0 => (self.before.highest, self.before.last.max(self.before.highest)),
+            0 => (
+                self.before.highest,
+                self.before.last.max(self.before.highest),
+            ),
             own => ((!is_over).then_some(own), Some(own)),
         };
         PreviousSession {

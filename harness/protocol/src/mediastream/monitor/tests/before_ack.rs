@@ -162,7 +162,10 @@ fn the_numbers_of_optimistic_streams_may_go_on_over_several_wishes() {
     let third = |first: u64| {
         let talk = begun(Talk::new(), "one").frames(1..=17).after(900.0);
         let talk = begun(talk, "two").frames(18..=34).after(900.0);
-        judge(&begun(talk, "three").frames(first..=first + 9), &optimistic())
+        judge(
+            &begun(talk, "three").frames(first..=first + 9),
+            &optimistic(),
+        )
     };
     assert!(third(35).findings.is_empty(), "{:#?}", third(35).all);
     let heard = third(135);

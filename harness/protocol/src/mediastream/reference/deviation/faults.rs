@@ -80,6 +80,15 @@ pub(super) fn short(id: &ConnectionId) -> ConnectionId {
     ConnectionId::from_text(text).unwrap_or(ConnectionId::EMPTY)
 }
 
+/// The last twelve bytes of an id.
+pub(super) fn ending(id: &ConnectionId) -> ConnectionId {
+    let text = id.text();
+    let text = text
+        .get(text.len().saturating_sub(12)..)
+        .unwrap_or_default();
+    ConnectionId::from_text(text).unwrap_or(ConnectionId::EMPTY)
+}
+
 pub(super) fn name(id: ConnectionId) -> Vec<u8> {
     answer::connection_id(&id)
 }

@@ -55,6 +55,8 @@ macro_rules! with_media {
             => Taken(NAME, |it| it.edit_id_bytes(|byte| byte.to_ascii_lowercase())),
         BeginningsSame = "MS-D-09/first" Initiator: "ids are compared by their first eight bytes"
             => Taken(NAME, |it| if let Some(id) = it.id() { it.set_id(short(&id)) }),
+        EndingsSame = "MS-D-09/last" Initiator: "ids are compared by their last twelve bytes"
+            => Taken(NAME, |it| if let Some(id) = it.id() { it.set_id(ending(&id)) }),
         SpacesSame = "MS-D-09/spaces" Initiator: "an id with a space at its end is the one without it"
             => Taken(NAME, |it| it.trim_id()),
         LossySame = "MS-D-09/utf-8" Initiator: "bytes of an id that are no UTF-8 are all the same"
@@ -81,10 +83,16 @@ macro_rules! with_media {
             => Uncounted("validation_errors"),
         PastTheTotalTaken = "MS-R-02/taken" Initiator: "a fragment that reaches past its frame makes it longer"
             => Taken(FRAGMENT, |it| it.stretch()),
+        OtherTotalTaken = "MS-R-02/total" Initiator: "fragments of one frame may have other TotalLengths than its first"
+            => Taken(FRAGMENT, |it| it.set(34, &958_u64.to_le_bytes())),
         IncompleteUncounted = "MS-R-05": "frames that stay incomplete are not counted"
             => Uncounted("reassembly_timeouts"),
         LargestUncounted = "MS-R-06": "frames above 16 MiB are not counted"
             => Uncounted("resource_rejections"),
+        LowNumbersAlike = "MS-D-08/byte" Initiator: "numbers are compared by their last byte"
+            => Taken(MEDIA, |it| it.count(2, |number| number & 0xFF)),
+        LargeByItsLowBits = "MS-R-06/32" Initiator: "TotalLength is read as a number of 32 bits"
+            => Taken(FRAGMENT, |it| it.count(34, |total| total & 0xFFFF_FFFF)),
         MixtureUncounted = "MS-R-07": "parts of the other kind are not counted"
             => Uncounted("validation_errors"),
 

@@ -26,6 +26,8 @@ with_start3! {
         => Taken(NAME, |it| it.pad(39)),
     ShortIdEnds = "MS-W-03/ends": "a connection-id datagram of fewer than 39 bytes ends the session"
         => Taken(NAME, |it| it.end_if(!it.is_longer_than(38))),
+    ShortIdUncounted = "MS-W-03/uncounted" Initiator: "a connection-id that is too short is not counted"
+        => Uncounted("validation_errors"),
     LongIdDropped = "MS-W-04": "a connection-id datagram of more than 39 bytes is dropped"
         => Taken(NAME, |it| it.lose_if(it.is_longer_than(39))),
     IdGoesOn = "MS-W-04/rest" Initiator: "the bytes after an id belong to it"
@@ -36,6 +38,8 @@ with_start3! {
         => Taken(NAME, |it| if it.is_longer_than(39) { it.terminate_id() }),
     UnendedIdEnds = "MS-W-05/ends": "an id without a NUL ends the session"
         => Taken(ANY, |it| it.end_if(it.id().is_some_and(|id| !id.is_terminated()))),
+    UnterminatedUncounted = "MS-W-05/uncounted" Initiator: "a connection-id without a NUL is not counted"
+        => Uncounted("validation_errors"),
     OnlyUuids = "MS-W-06": "an id that is no UUID is dropped"
         => Taken(ANY, |it| it.lose_if(it.id().is_some_and(|id| !is_uuid(&id)))),
     OnlyUuidsLive = "MS-W-06/ends": "an id that is no UUID ends the session"
@@ -48,6 +52,8 @@ with_start3! {
         => Taken(0..=0, |it| if it.is_malformed() && it.is_longer_than(9) { it.pad_to_frame() }),
     ShortEnds = "MS-W-07/ends": "a headered datagram below its minimum ends the session"
         => Taken(0..=0x02FF, |it| it.end_if(it.is_malformed())),
+    ShortDataUncounted = "MS-W-07/uncounted" Initiator: "a datagram below its minimum is not counted"
+        => Uncounted("validation_errors"),
     UnknownEnds = "MS-W-08": "an unknown ProtocolFlag ends the session"
         => Taken(ANY, |it| it.end_if(it.is_unknown() && it.is_longer_than(2))),
     NearFlagNames = "MS-W-08/name" Initiator: "flag 0x1001 is that of a connection-id"
@@ -60,6 +66,8 @@ with_start3! {
         => Taken(ANY, |it| if it.is_unknown() { it.before.push(it.bytes.clone()) }),
     ErrorEnds = "MS-W-08/error": "ERROR ends the session where it is an unknown flag"
         => Taken(ERROR, |it| it.end_if(it.is_unknown())),
+    UnknownUncounted = "MS-W-08/uncounted" Initiator: "an unknown flag is not counted"
+        => Uncounted("validation_errors"),
     EmptyData = "MS-W-09": "the first frame begins with a datagram without payload"
         => Sent(MEDIA, |it| if it.sequence() == 1 { it.before.push(it.head_alone()) }),
     SequenceInControl = "MS-W-10": "SequenceNumber of control frames is 1"
@@ -140,6 +148,7 @@ with_start3! {
     AskedOnce = "MS-L-02": "an unanswered START token is not sent again",
     AskedEarly = "MS-L-02/early": "an unanswered START token is sent again after 200 ms",
     AskedNear = "MS-L-02/near": "an unanswered START token is sent again 100 ms too early",
+    AskedAtAnyRate = "MS-L-02/rate": "an unanswered START token is sent again after 520 ms, whatever the frame rate",
     AskedLate = "MS-L-02/late": "an unanswered START token is sent again after a second",
     AskedFourTimes = "MS-L-02/four": "a START token is sent four times, and then waited for"
         => Sent(TOKEN, |it| it.lose_if(it.known.sent > 3)),

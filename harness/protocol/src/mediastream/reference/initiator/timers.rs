@@ -102,6 +102,7 @@ impl Initiator {
                 Deviation::AskedNear,
                 u64::try_from(near).unwrap_or(u64::MAX),
             ),
+            (Deviation::AskedAtAnyRate, 520),
             (Deviation::AskedLate, 1_000),
         ];
         without.instead(interval, others)

@@ -244,7 +244,11 @@ mod tests {
             let mut outstanding = sent(&again);
             outstanding.acknowledged(&acknowledges(2, newest));
             assert_eq!(outstanding.next(), 3);
-            assert_eq!(outstanding.is_delivered(&to(1)), newest != 0b10, "{newest:b}");
+            assert_eq!(
+                outstanding.is_delivered(&to(1)),
+                newest != 0b10,
+                "{newest:b}"
+            );
             assert_eq!(outstanding.is_delivered(&to(2)), is_there, "{newest:b}");
         }
     }

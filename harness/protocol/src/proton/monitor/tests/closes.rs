@@ -132,7 +132,11 @@ fn a_datagram_that_was_lost_excuses_itself_alone() {
     let goes_on = lost().alive(6, &[1]).end();
     goes_on.broke(&[("PR-S-07", Client)]);
     let ids = lost().message(0, Client, 5).message(0, Client, 5);
-    let broken = [("PR-S-07", Client), ("PR-E-04", Client), ("PR-E-02", Server)];
+    let broken = [
+        ("PR-S-07", Client),
+        ("PR-E-04", Client),
+        ("PR-E-02", Server),
+    ];
     ids.alive(6, &[1]).end().broke(&broken);
 }
 
