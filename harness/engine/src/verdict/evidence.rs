@@ -125,7 +125,17 @@ impl Evidence<'_> {
 
     /// What must have been counted, once the script was played.
     pub(super) fn counted(&self) -> impl Iterator<Item = &Counted> {
-        let counted = self.scenario.inside.iter();
+        let inside = &self.scenario.inside;
+        let is_seen = |counted: &Counted| {
+            let counter = counted.of(self.counters);
+            matches!(counter, Some(Counter::Is(_) | Counter::Unreadable(_)))
+        };
+        let is_shown = move |id: &str| {
+            let mut others = inside.iter().filter(|other| other.requirement == id);
+            others.any(is_seen)
+        };
+        let counted = inside.iter();
+        let counted = counted.filter(move |one| is_seen(one) || !is_shown(&one.requirement));
         counted.filter(|_| *self.script == ScriptOutcome::Passed)
     }
 

@@ -43,6 +43,34 @@ fn what_counters_show_is_judged_by_them_and_by_nothing_else() {
 }
 
 #[test]
+fn of_several_counters_those_that_are_seen_judge() {
+    let case = |duplicates: Counter, frames: Counter| Case {
+        counters: CounterValues::from([
+            ("duplicates".to_owned(), duplicates),
+            ("frames".to_owned(), frames),
+        ]),
+        requirements: vec!["MS-H-12", "MS-D-08"],
+        judged: vec!["MS-H-12"],
+        counted: json!([
+            { "counter": "duplicates", "is": 10, "requirement": "MS-D-08" },
+            { "counter": "frames", "is": 50, "requirement": "MS-D-08" },
+        ]),
+        ..Case::passed()
+    };
+    let unseen = || Counter::Unseen("[observe] does not name it".to_owned());
+    for (duplicates, frames, verdict) in [
+        (Counter::Is(10), Counter::Is(50), Verdict::Pass),
+        (Counter::Is(10), Counter::Is(49), Verdict::Fail),
+        (Counter::Is(10), unseen(), Verdict::Pass),
+        (unseen(), Counter::Is(49), Verdict::Fail),
+        (unseen(), unseen(), Verdict::NotObserved),
+    ] {
+        let case = case(duplicates, frames);
+        assert_eq!((case.of("MS-D-08"), case.verdict()), (verdict, verdict));
+    }
+}
+
+#[test]
 fn counters_say_nothing_of_a_conversation_that_broke_off() {
     let case = Case {
         counters: CounterValues::from([("duplicates".to_owned(), Counter::Is(10))]),

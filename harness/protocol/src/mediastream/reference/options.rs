@@ -49,7 +49,8 @@ settings! { Settings, &'static [Mode] = &Mode::ALL;
         means "a sender that carries large frames as fragments with offsets"
     }
     counts_frames => |_, _| Ok(()), {
-        means "an initiator that ends its session by the number of frames received, not at the last sequence number"
+        means "a receiver that ends its session, or an upload, by the number of frames received, not at the last sequence \
+               number"
     }
     slots "N" => |to, value| keep(&mut to.slots, number(value, 1, MOST_SLOTS).map(Some)), {
         means "a responder that streams to at most N peers; further START tokens are queued, SYN and START \
