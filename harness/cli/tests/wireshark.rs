@@ -24,8 +24,8 @@ use shakedown_protocol::{Protocol, pattern};
 use support::shakedown;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-/// Of the golden captures of a protocol every so many are read: each takes tshark 0.3 s.
-const EVERY: usize = 3;
+/// Of the golden captures of a protocol one of so many is read: each takes tshark 0.3 s.
+const ONE_OF: u32 = 3;
 /// Between the values of a field.
 const BETWEEN: char = '\u{1f}';
 
@@ -242,6 +242,12 @@ fn files(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
     found.sort();
 }
 
+/// By its name alone: whichever others there are, the same are drawn.
+fn is_drawn(capture: &Path) -> bool {
+    let name = capture.file_stem().unwrap().as_encoded_bytes();
+    name.iter().map(|it| u32::from(*it)).sum::<u32>() % ONE_OF == 0
+}
+
 #[rstest]
 #[case(&shakedown_protocol::mediastream::PROTOCOL, 20_000)]
 #[case(&shakedown_protocol::proton::PROTOCOL, 1_000)]
@@ -255,7 +261,7 @@ fn wireshark_reads_golden_captures_field_by_field(
     let mut captures = Vec::new();
     let folder = Path::new(ROOT).join("pcaps/golden").join(protocol.id);
     files(&folder, "pcapng", &mut captures);
-    let compared = captures.iter().step_by(EVERY);
+    let compared = captures.iter().filter(|it| is_drawn(it));
     let compared: usize = compared.map(|capture| dissector.compare(capture)).sum();
     assert!(compared >= least, "{compared}");
 }

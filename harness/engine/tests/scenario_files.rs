@@ -144,29 +144,6 @@ fn a_cause_is_a_requirement_and_nothing_is_its_own_cause() {
     }
 }
 
-#[test]
-fn a_step_is_found_by_its_path() {
-    let library = committed();
-    let either = library
-        .scenarios()
-        .iter()
-        .find(|loaded| loaded.text.contains("\"either\""));
-    let loaded = either.unwrap();
-    let index = loaded
-        .scenario
-        .steps
-        .iter()
-        .position(|step| step.verb() == "either")
-        .unwrap();
-    let either = loaded.step_place(&index.to_string());
-    let inner = loaded.step_place(&format!("{index}.1.0"));
-    let further = loaded.step_place(&format!("{index}.1.0.7.7"));
-    assert!(inner.line > either.line || inner.column > either.column);
-    assert_eq!(inner, further);
-    let line = loaded.text.lines().nth(inner.line - 1).unwrap();
-    assert!(line[inner.column - 1..].starts_with('{'), "{line}");
-}
-
 /// A capture or a stimulus can show it, so some scenario must: for every role that it binds, in
 /// every mode in which it applies.
 #[test]

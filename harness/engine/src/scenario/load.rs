@@ -94,32 +94,4 @@ impl Loaded {
     pub fn value(&self) -> Value {
         self.root.to_value()
     }
-
-    /// Where a step stands in the file, by its path from 0: `3`, `5.0.1` (the step, for `either`
-    /// the branch, the step in it; for `expect_any` the frame). A path that leads further than
-    /// the file gives the place of the innermost step that there is.
-    #[must_use]
-    pub fn step_place(&self, path: &str) -> Place {
-        let mut pointer = Pointer::root();
-        let mut list = Pointer::root().key("steps");
-        for part in path.split('.') {
-            let next = list.key(part);
-            let Some(node) = self.root.get(&next) else {
-                break;
-            };
-            pointer = next;
-            let lists = |place: &Pointer| {
-                let lists = ["steps", "of"].map(|name| place.key(name));
-                lists.into_iter().find(|list| self.root.get(list).is_some())
-            };
-            // A branch has its steps itself, a step in what its verb takes, which may be a list.
-            let verb = node.members().next().map(|member| pointer.key(&member.key));
-            let within = verb.map(|verb| lists(&verb).unwrap_or(verb));
-            let Some(next) = lists(&pointer).or(within) else {
-                break;
-            };
-            list = next;
-        }
-        Place::of(&self.file, &self.text, self.root.place(&pointer).start)
-    }
 }

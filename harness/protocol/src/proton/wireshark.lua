@@ -1,6 +1,10 @@
---- A stream of proton: a byte that says which it is, and numbers of four bytes.
+--- A stream of proton: a byte that says which it is, and numbers of four bytes. Only the client opens one, and in
+--- both directions.
 function protocol.read(way, emit)
   local shared = way.shared
+  if not shared.is_two_way or shared.opener ~= "client" then
+    return
+  end
   if way.by == "client" and not shared.begun then
     local first = way:take(1)
     if not first then

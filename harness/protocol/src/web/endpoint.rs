@@ -158,12 +158,6 @@ impl Web {
         self
     }
 
-    /// The other side's settings, once they came.
-    #[must_use]
-    pub const fn peer_settings(&self) -> Option<&Settings> {
-        self.settings.as_ref()
-    }
-
     /// The next thing that came of what happened.
     pub fn poll_event(&mut self) -> Option<WebEvent> {
         self.events.pop_front()

@@ -302,17 +302,6 @@ pub enum CloseCode {
     },
 }
 
-impl CloseCode {
-    /// The alert of TLS that a transport code stands for.
-    #[must_use]
-    pub const fn tls_alert(self) -> Option<u8> {
-        match self {
-            Self::Transport { code, .. } if code >> 8 == 1 => Some((code & 0xff) as u8),
-            Self::Transport { .. } | Self::Application { .. } => None,
-        }
-    }
-}
-
 /// Why a stream is unreadable from here on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lost {
