@@ -29,9 +29,10 @@ run: build ## Judge the field recordings, then the reference in virtual time and
 	$(SHAKEDOWN) run --level may --retries 2 || status=$$?; \
 	exit $$status
 
+# Most tests of the program wait for timers: twice as many as there are processors run at the same time.
 test: ## Run all tests: offline, without root
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
-		$(CARGO) nextest run --locked --workspace --no-fail-fast \
+		$(CARGO) nextest run --locked --workspace --no-fail-fast --test-threads $$((2 * $$(getconf _NPROCESSORS_ONLN))) \
 		&& $(CARGO) test --locked --workspace --doc --quiet; \
 	else \
 		$(CARGO) test --locked --workspace --no-fail-fast; \

@@ -51,21 +51,21 @@ fn play<S: StreamMachine, C: StreamMachine>(
     }
 }
 
-fn errand(security: Security, errand: Workload) -> usize {
+fn run(security: Security, workload: Workload) -> usize {
     let settings = Settings::new(TRANSPORT, security);
     let server = Carrier::server(Server::new(ServerSettings::default()), &settings);
-    let client = Carrier::client(WorkloadClient::new(errand), address(0), &settings);
+    let client = Carrier::client(WorkloadClient::new(workload), address(0), &settings);
     match (server, client) {
         (Ok(server), Ok(client)) => play(server, client),
         (_, _) => 0,
     }
 }
 
-fn errands(criterion: &mut Criterion) {
-    let errands = [
+fn workloads(criterion: &mut Criterion) {
+    let workloads = [
         ("handshake", Workload::default()),
         (
-            "errand",
+            "workload",
             Workload {
                 events: 3,
                 commits: 2,
@@ -79,14 +79,14 @@ fn errands(criterion: &mut Criterion) {
         ("seeded", Security::Seeded(1)),
         ("plain", Security::Plain(1)),
     ];
-    for (what, wanted) in errands {
+    for (what, wanted) in workloads {
         let mut group = criterion.benchmark_group(what);
         group.throughput(Throughput::Elements(1));
         for (name, security) in securities {
-            group.bench_function(name, |bencher| bencher.iter(|| errand(security, wanted)));
+            group.bench_function(name, |bencher| bencher.iter(|| run(security, wanted)));
         }
     }
 }
 
-criterion_group!(benches, errands);
+criterion_group!(benches, workloads);
 criterion_main!(benches);

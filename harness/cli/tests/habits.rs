@@ -67,6 +67,31 @@ fn fail_fast_ends_a_run_with_the_first_failure() {
 }
 
 #[test]
+fn fail_fast_ends_a_run_over_sockets_with_the_first_failure() {
+    let folder = tempfile::tempdir().expect("a directory can be made");
+    let reference = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../vectors/mediastream/reference-responder.toml"
+    );
+    let reference = std::fs::read_to_string(reference).expect("it is there");
+    let twin = "\"--seed\", \"{seed}\", \"--without\", \"MS-H-12\"";
+    let iut = folder.path().join("twin.toml");
+    let described = reference.replace("\"--seed\", \"{seed}\"", twin);
+    std::fs::write(&iut, described).expect("it can be written");
+    let mut command = shakedown(&["run", "--fail-fast", "--jobs", "1", "--format", "json"]);
+    command.arg("--iut").arg(iut);
+    command.arg("--out").arg(folder.path().join("out"));
+    command.arg("mediastream/3way/responder/an-ack-with-*");
+    let output = command.output().expect("the program starts");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let judged = (with(&output, "fail").len(), with(&output, "pass").len());
+    assert_eq!(judged, (1, 0));
+    let text = text(&output);
+    let message = "1 scenario failed; stopped at the first failure; ";
+    assert!(text.contains(message), "{text}");
+}
+
+#[test]
 fn what_failed_is_played_again_and_nothing_else() {
     let out = tempfile::tempdir().expect("a directory can be made");
     let (first, second) = (out.path().join("first"), out.path().join("second"));

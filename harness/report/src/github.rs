@@ -7,6 +7,7 @@ use shakedown_engine::verdict::Verdict;
 use crate::Record;
 use crate::cases::{Case, cases};
 use crate::link::target;
+use crate::plan::REFERENCE_TESTED;
 use crate::text::clean_line;
 
 /// Most annotations of a kind that a step shows; of further ones only the number is given.
@@ -29,6 +30,9 @@ pub(crate) fn render(record: &Record) -> String {
             text +=
                 &format!("::{level} title=Shakedown::and {more} more; the report has them all\n");
         }
+    }
+    if record.run.as_ref().is_some_and(|run| run.reference) {
+        text += &format!("::notice title=Shakedown::{REFERENCE_TESTED}\n");
     }
     let message = record.summary.as_ref().map(|all| &all.message);
     if let Some(message) = message {

@@ -9,8 +9,9 @@ use shakedown_engine::event::{FindingEvent, VerdictEvent};
 use shakedown_engine::verdict::Verdict;
 
 use self::text::{code, escape, link};
-use crate::cause::by_cause;
+use crate::cause::{also_broken, by_cause};
 use crate::left_out::{LeftOut, by_mode};
+use crate::plan::REFERENCE_TESTED;
 use crate::text::count;
 use crate::{Outcome, Record, load, requirements};
 
@@ -74,7 +75,9 @@ fn head(record: &Record) -> String {
         run.seed,
         escape(&run.capture)
     );
-    for note in record.summary.iter().flat_map(|summary| &summary.notes) {
+    let notes = record.summary.iter().flat_map(|summary| &summary.notes);
+    let tested = run.reference.then_some(REFERENCE_TESTED);
+    for note in tested.into_iter().chain(notes.map(String::as_str)) {
         let _ = writeln!(text, "\n> {}", escape(note));
     }
     text
@@ -126,7 +129,10 @@ fn failed(record: &Record, directory: &Path) -> String {
         |---|---|---|---|---|---|---|\n"
         .to_owned();
     for (verdict, others) in failed.iter().filter_map(|same| same.split_first()) {
-        let names: Vec<_> = others.iter().map(|other| code(&other.scenario)).collect();
+        let name = |other: &&VerdictEvent| {
+            code(&other.scenario) + &escape(&also_broken(other, verdict, record))
+        };
+        let names: Vec<_> = others.iter().map(name).collect();
         let same = match names.is_empty() {
             true => String::new(),
             false => format!("<br>and {} more: {}", names.len(), names.join(", ")),

@@ -4,6 +4,10 @@ use shakedown_engine::event::RunPlan;
 
 use crate::text::{clean_line, count};
 
+/// Said at the end of a run in each format for people and for CI jobs.
+pub(crate) const REFERENCE_TESTED: &str =
+    "the built-in reference was tested; --iut FILE tests an implementation";
+
 /// The lines; the first says what is tested.
 #[must_use]
 pub fn plan_lines(plan: &RunPlan, seed: u64) -> Vec<String> {

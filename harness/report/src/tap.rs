@@ -4,6 +4,7 @@ use shakedown_engine::verdict::Verdict;
 
 use crate::Record;
 use crate::cases::{Case, cases};
+use crate::plan::REFERENCE_TESTED;
 use crate::text::clean_line;
 
 /// A test point for each case. What fails the run is not ok; what was not judged is skipped, with the reason; a
@@ -16,6 +17,9 @@ pub(crate) fn render(record: &Record) -> String {
         if case.fails() {
             text += &diagnosis(case, record);
         }
+    }
+    if record.run.as_ref().is_some_and(|run| run.reference) {
+        text += &format!("# {REFERENCE_TESTED}\n");
     }
     if let Some(summary) = record.summary.as_ref().filter(|all| all.interrupted) {
         text += &format!("Bail out! {}\n", clean_line(&summary.message));

@@ -290,13 +290,13 @@ mod tests {
     use super::*;
 
     #[derive(Debug, Default)]
-    struct Bench {
+    struct Ends {
         streams: Streams,
         share: Share,
         told: Vec<String>,
     }
 
-    impl Bench {
+    impl Ends {
         fn with(
             &mut self,
             body: impl FnOnce(&mut Streams, &mut Context<'_>) -> Result<(), DecodeError>,
@@ -329,82 +329,82 @@ mod tests {
 
     #[test]
     fn a_fin_is_told_when_all_bytes_are_there() {
-        let mut bench = Bench::default();
-        assert_eq!(bench.data(0, 1, b"b", true), [OPENED]);
+        let mut ends = Ends::default();
+        assert_eq!(ends.data(0, 1, b"b", true), [OPENED]);
         assert_eq!(
-            bench.data(0, 0, b"a", false),
+            ends.data(0, 0, b"a", false),
             [
                 "StreamBytes { stream: 0, by: Client, offset: 0, bytes: [97] }",
                 "StreamBytes { stream: 0, by: Client, offset: 1, bytes: [98] }",
                 "StreamFin { stream: 0, by: Client, final_size: 2 }"
             ]
         );
-        assert!(bench.data(0, 0, b"ab", true).is_empty());
-        assert_eq!(bench.share.used, 0);
+        assert!(ends.data(0, 0, b"ab", true).is_empty());
+        assert_eq!(ends.share.used, 0);
     }
 
     #[test]
     fn a_final_size_that_changes_loses_the_stream() {
         for (second, fin) in [(&b"xy"[..], true), (b"xy", false)] {
-            let mut bench = Bench::default();
-            bench.data(0, 1, b"b", true);
-            assert_eq!(bench.data(0, 1, second, fin), [LOST], "{second:?} {fin}");
-            assert!(bench.data(0, 0, b"a", false).is_empty());
-            assert_eq!(bench.share.used, 0);
+            let mut ends = Ends::default();
+            ends.data(0, 1, b"b", true);
+            assert_eq!(ends.data(0, 1, second, fin), [LOST], "{second:?} {fin}");
+            assert!(ends.data(0, 0, b"a", false).is_empty());
+            assert_eq!(ends.share.used, 0);
         }
-        let mut bench = Bench::default();
-        bench.data(0, 3, b"b", false);
-        assert_eq!(bench.data(0, 0, b"a", true), [LOST]);
-        let mut bench = Bench::default();
-        bench.data(0, 3, b"b", false);
-        let told = bench.with(|it, context| it.reset(Role::Client, 0, (7, 1), context));
+        let mut ends = Ends::default();
+        ends.data(0, 3, b"b", false);
+        assert_eq!(ends.data(0, 0, b"a", true), [LOST]);
+        let mut ends = Ends::default();
+        ends.data(0, 3, b"b", false);
+        let told = ends.with(|it, context| it.reset(Role::Client, 0, (7, 1), context));
         assert_eq!(told, [LOST]);
     }
 
     #[test]
     fn a_reset_ends_what_its_sender_sends_and_drops_what_waits() {
-        let mut bench = Bench::default();
-        bench.data(0, 3, b"b", false);
+        let mut ends = Ends::default();
+        ends.data(0, 3, b"b", false);
         let reset = |it: &mut Streams, context: &mut Context<'_>| {
             it.reset(Role::Client, 0, (7, 4), context)
         };
         assert_eq!(
-            bench.with(reset),
+            ends.with(reset),
             ["StreamReset { stream: 0, by: Client, code: 7, final_size: 4 }"]
         );
-        assert!(bench.with(reset).is_empty());
-        assert!(bench.data(0, 0, b"abc", false).is_empty());
-        assert_eq!(bench.share.used, 0);
+        assert!(ends.with(reset).is_empty());
+        assert!(ends.data(0, 0, b"abc", false).is_empty());
+        assert_eq!(ends.share.used, 0);
         let stop =
             |it: &mut Streams, context: &mut Context<'_>| it.stop(Role::Client, 0, 9, context);
         assert_eq!(
-            bench.with(stop),
+            ends.with(stop),
             ["StopSending { stream: 0, by: Client, code: 9 }"]
         );
-        assert!(bench.with(stop).is_empty());
+        assert!(ends.with(stop).is_empty());
     }
 
     #[test]
     fn a_stream_that_only_the_peer_sends_on_is_told() {
-        let mut bench = Bench::default();
-        let told = bench.data(3, 0, b"a", false);
+        let mut ends = Ends::default();
+        let told = ends.data(3, 0, b"a", false);
         assert_eq!(
             told,
             ["stream id at offset 1: is a stream on which only the other end sends"]
         );
-        let told = bench.with(|it, context| it.stop(Role::Client, 2, 0, context));
+        let told = ends.with(|it, context| it.stop(Role::Client, 2, 0, context));
         assert_eq!(told.len(), 1);
-        assert!(bench.data(2, 0, b"a", true).len() == 3);
-        assert!(bench.streams.open.is_empty());
+        assert!(ends.data(2, 0, b"a", true).len() == 3);
+        assert!(ends.streams.open.is_empty());
     }
 
     #[test]
     fn missing_bytes_are_told_at_the_end() {
-        let mut bench = Bench::default();
-        bench.data(0, 0, b"a", false);
-        bench.data(4, 1, b"b", false);
-        bench.data(8, 1, b"", true);
-        let told = bench.with(|it, context| {
+        let mut ends = Ends::default();
+        ends.data(0, 0, b"a", false);
+        ends.data(4, 1, b"b", false);
+        ends.data(8, 1, b"", true);
+        let told = ends.with(|it, context| {
             it.finish(context);
             Ok(())
         });
@@ -415,25 +415,25 @@ mod tests {
                 "StreamLost { stream: 8, by: Client, offset: 0, why: Missing }"
             ]
         );
-        assert_eq!(bench.share.used, 0);
+        assert_eq!(ends.share.used, 0);
     }
 
     #[test]
     fn the_number_of_open_streams_is_bounded_and_streams_that_are_over_cost_nothing() {
-        let mut bench = Bench::default();
+        let mut ends = Ends::default();
         for stream in 0..MAX_OPEN as u64 {
-            assert_eq!(bench.data(stream * 4 + 2, 0, b"a", true).len(), 3);
-            assert_eq!(bench.streams.over[2].gaps(), 1);
-            assert_eq!(bench.data(stream * 4, 0, b"a", false).len(), 2);
+            assert_eq!(ends.data(stream * 4 + 2, 0, b"a", true).len(), 3);
+            assert_eq!(ends.streams.over[2].gaps(), 1);
+            assert_eq!(ends.data(stream * 4, 0, b"a", false).len(), 2);
             if stream % 2 == 0 {
                 let stop = (0, 1);
-                bench.with(|it, context| it.reset(Role::Server, stream * 4, stop, context));
+                ends.with(|it, context| it.reset(Role::Server, stream * 4, stop, context));
             }
         }
-        let told = bench.data(1 << 20, 0, b"a", false);
+        let told = ends.data(1 << 20, 0, b"a", false);
         let expected = "StreamLost { stream: 1048576, by: Client, offset: 0, why: TooManyStreams }";
         assert_eq!(told[1], expected);
-        assert!(bench.data(1 << 20, 0, b"a", false).is_empty());
+        assert!(ends.data(1 << 20, 0, b"a", false).is_empty());
     }
 
     #[test]

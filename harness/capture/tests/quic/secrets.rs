@@ -149,5 +149,9 @@ fn an_alert_of_tls_is_read() {
     // In an Initial or a Handshake packet, before there are any secrets of the connection.
     let seen = Seen::of(&recording);
     let is_alert = |code| matches!(code, CloseCode::Transport { code: 0x178, .. });
-    assert!(seen.closes.iter().any(|it| is_alert(it.2)), "{:?}", seen.closes);
+    assert!(
+        seen.closes.iter().any(|it| is_alert(it.2)),
+        "{:?}",
+        seen.closes
+    );
 }

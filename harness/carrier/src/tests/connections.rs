@@ -7,8 +7,8 @@ use shakedown_protocol::proton::TRANSPORT;
 use shakedown_protocol::streams::{ConnectOptions, ConnectionNumber, Fault, Output};
 use shakedown_protocol::{ReceiveTimeout, Transport};
 
+use super::pair::{client_address, settings, tester};
 use super::test_peer::{FIRST, Puppets, SECOND, STREAM, TestPeer, close, write};
-use super::world::{client_address, settings, tester};
 use crate::{Carrier, Security, Socket};
 
 const SECURITIES: [Security; 3] = [Security::Tls, Security::Seeded(1), Security::Plain(1)];
@@ -17,12 +17,12 @@ const SECURITIES: [Security; 3] = [Security::Tls, Security::Seeded(1), Security:
 fn either_side_closes_with_a_code_and_a_reason() {
     for security in SECURITIES {
         let settings = tester(security);
-        let mut world = Puppets::with(&settings, &settings);
-        world.client([Output::Connect(FIRST)]);
-        world.client([Output::Connect(SECOND)]);
-        world.client([close(FIRST, 7, "enough")]);
-        world.server([close(SECOND, 1 << 61, "")]);
-        let [server, client] = world.puppets();
+        let mut pair = Puppets::with(&settings, &settings);
+        pair.client([Output::Connect(FIRST)]);
+        pair.client([Output::Connect(SECOND)]);
+        pair.client([close(FIRST, 7, "enough")]);
+        pair.server([close(SECOND, 1 << 61, "")]);
+        let [server, client] = pair.puppets();
         assert_eq!(
             server.heard,
             ["0 connected", "1 connected", "0 closed 7 enough"]
@@ -30,30 +30,30 @@ fn either_side_closes_with_a_code_and_a_reason() {
         let code = 1_u64 << 61;
         let last = format!("1 closed {code} ");
         assert_eq!(client.heard, ["0 connected", "1 connected", &last]);
-        assert!(world.server.is_idle() && world.clients[0].is_idle());
+        assert!(pair.server.is_idle() && pair.clients[0].is_idle());
     }
 }
 
 #[test]
 fn a_machine_that_is_over_is_finished_before_all_have_heard_of_it() {
-    let mut world = Puppets::connected(TRANSPORT);
-    world.ask_server(|puppet| {
+    let mut pair = Puppets::connected(TRANSPORT);
+    pair.ask_server(|puppet| {
         puppet.wants.push_back(close(FIRST, 0, ""));
         puppet.is_over = true;
     });
-    assert!(Machine::is_finished(&world.server) && !world.server.is_idle());
+    assert!(Machine::is_finished(&pair.server) && !pair.server.is_idle());
 }
 
 #[test]
 fn what_was_written_before_a_close_is_heard_before_it() {
-    let mut world = Puppets::connected(TRANSPORT);
-    world.client([
+    let mut pair = Puppets::connected(TRANSPORT);
+    pair.client([
         Output::Open(FIRST, STREAM),
         write(STREAM, 3),
         Output::Fin(FIRST, STREAM),
         close(FIRST, 4, ""),
     ]);
-    let [server, client] = world.puppets();
+    let [server, client] = pair.puppets();
     let heard = [
         "0 connected",
         "stream 0 opened",
@@ -71,39 +71,39 @@ fn a_close_is_said_where_more_was_written_than_may_be_sent_at_a_time() {
         windows: Some([1 << 20, 1 << 20]),
         ..TRANSPORT
     };
-    let mut world = Puppets::connected(wide);
-    world.server([Output::Misbehave(FIRST, Fault::Deaf(true))]);
-    world.client([Output::Open(FIRST, STREAM), write(STREAM, 500_000)]);
-    world.server([Output::Misbehave(FIRST, Fault::Deaf(false))]);
-    world.client([close(FIRST, 4, "enough")]);
-    assert!(world.puppets()[0].has_heard("0 closed 4 enough"));
+    let mut pair = Puppets::connected(wide);
+    pair.server([Output::Misbehave(FIRST, Fault::Deaf(true))]);
+    pair.client([Output::Open(FIRST, STREAM), write(STREAM, 500_000)]);
+    pair.server([Output::Misbehave(FIRST, Fault::Deaf(false))]);
+    pair.client([close(FIRST, 4, "enough")]);
+    assert!(pair.puppets()[0].has_heard("0 closed 4 enough"));
 }
 
 #[test]
 fn who_is_refused_hears_so_and_nobody_else_does() {
     for security in SECURITIES {
         let settings = tester(security);
-        let mut world = Puppets::with(&settings, &settings);
-        world.ask_server(|puppet| puppet.refuses = true);
-        world.client([Output::Connect(FIRST)]);
-        let [server, client] = world.puppets();
+        let mut pair = Puppets::with(&settings, &settings);
+        pair.ask_server(|puppet| puppet.refuses = true);
+        pair.client([Output::Connect(FIRST)]);
+        let [server, client] = pair.puppets();
         assert_eq!(client.heard, ["0 ended Refused"]);
-        assert!(server.heard.is_empty() && world.server.is_idle());
+        assert!(server.heard.is_empty() && pair.server.is_idle());
     }
 }
 
 #[test]
 fn whoever_asks_waits_for_the_word_of_the_machine() {
-    let mut world = Puppets::of_testers(TRANSPORT);
-    world.ask_server(|puppet| puppet.hesitates = true);
-    world.client([Output::Connect(FIRST)]);
-    assert!(world.puppets()[1].heard.is_empty());
-    world.server([Output::Admit(FIRST)]);
-    world.client([]);
-    assert_eq!(world.puppets()[1].heard, ["0 connected"]);
-    world.client([Output::Connect(SECOND)]);
-    world.server([close(SECOND, 5, "before it began")]);
-    assert_eq!(world.puppets()[1].heard[1], "1 ended Refused");
+    let mut pair = Puppets::of_testers(TRANSPORT);
+    pair.ask_server(|puppet| puppet.hesitates = true);
+    pair.client([Output::Connect(FIRST)]);
+    assert!(pair.puppets()[1].heard.is_empty());
+    pair.server([Output::Admit(FIRST)]);
+    pair.client([]);
+    assert_eq!(pair.puppets()[1].heard, ["0 connected"]);
+    pair.client([Output::Connect(SECOND)]);
+    pair.server([close(SECOND, 5, "before it began")]);
+    assert_eq!(pair.puppets()[1].heard[1], "1 ended Refused");
 }
 
 #[test]
@@ -111,13 +111,13 @@ fn other_names_in_the_handshake_fail_it() {
     for security in SECURITIES {
         for names in [vec!["h3".to_owned()], vec![]] {
             let settings = tester(security);
-            let mut world = Puppets::with(&settings, &settings);
+            let mut pair = Puppets::with(&settings, &settings);
             let how = ConnectOptions {
                 alpn: Some(names),
                 ..ConnectOptions::default()
             };
-            world.client([Output::ConnectBy(FIRST, how)]);
-            let [server, client] = world.puppets();
+            pair.client([Output::ConnectBy(FIRST, how)]);
+            let [server, client] = pair.puppets();
             assert_eq!(client.heard, ["0 failed 0x178"]);
             assert_eq!(server.heard, ["0 failed 0x178"]);
         }
@@ -126,27 +126,27 @@ fn other_names_in_the_handshake_fail_it() {
 
 #[test]
 fn a_close_within_the_handshake_hides_its_code() {
-    let mut world = Puppets::of_testers(TRANSPORT);
-    world.ask_server(|puppet| puppet.hesitates = true);
-    world.client([Output::Connect(FIRST)]);
-    world.server([Output::Admit(FIRST), close(FIRST, 9, "")]);
-    let [server, client] = world.puppets();
+    let mut pair = Puppets::of_testers(TRANSPORT);
+    pair.ask_server(|puppet| puppet.hesitates = true);
+    pair.client([Output::Connect(FIRST)]);
+    pair.server([Output::Admit(FIRST), close(FIRST, 9, "")]);
+    let [server, client] = pair.puppets();
     assert_eq!(client.heard, ["0 failed 0xC"]);
     assert!(server.heard.is_empty());
 
-    let mut world = Puppets::of_testers(TRANSPORT);
-    world.client([Output::Connect(FIRST), close(FIRST, 9, "")]);
-    let [server, client] = world.puppets();
+    let mut pair = Puppets::of_testers(TRANSPORT);
+    pair.client([Output::Connect(FIRST), close(FIRST, 9, "")]);
+    let [server, client] = pair.puppets();
     assert_eq!(server.heard, ["0 failed 0xC"]);
     assert!(client.heard.is_empty());
 }
 
 #[test]
 fn a_server_connects_to_nobody() {
-    let mut world = Puppets::of_testers(TRANSPORT);
-    world.server([Output::Connect(FIRST)]);
+    let mut pair = Puppets::of_testers(TRANSPORT);
+    pair.server([Output::Connect(FIRST)]);
     let heard = "0 ended NotBegun(\"no peer to connect to\")";
-    assert_eq!(world.puppets()[0].heard, [heard]);
+    assert_eq!(pair.puppets()[0].heard, [heard]);
 }
 
 #[test]
@@ -155,16 +155,16 @@ fn a_client_connects_to_whom_it_is_told() {
         to: Some(address),
         ..ConnectOptions::default()
     };
-    let mut world = Puppets::of_testers(TRANSPORT);
+    let mut pair = Puppets::of_testers(TRANSPORT);
     let elsewhere = client_address(0, Socket::MAIN);
-    world.client([Output::ConnectBy(FIRST, to(elsewhere))]);
-    assert!(!world.sent.is_empty() && world.sent.iter().all(|packet| packet.to == elsewhere));
+    pair.client([Output::ConnectBy(FIRST, to(elsewhere))]);
+    assert!(!pair.sent.is_empty() && pair.sent.iter().all(|packet| packet.to == elsewhere));
 
     let other_family = "[::1]:443".parse().unwrap();
-    world.client([Output::ConnectBy(SECOND, to(other_family))]);
+    pair.client([Output::ConnectBy(SECOND, to(other_family))]);
     let why = "[::1]:443 is not reached by the socket that reaches 10.0.0.1:443";
     let heard = format!("1 ended NotBegun({why:?})");
-    assert_eq!(world.puppets()[1].heard, [heard]);
+    assert_eq!(pair.puppets()[1].heard, [heard]);
 }
 
 #[test]
@@ -175,23 +175,23 @@ fn idle_connections_end_unless_they_are_kept_alive() {
         ..TRANSPORT
     };
     // A tester does not keep them by itself.
-    let mut world = Puppets::connected(transport);
-    world.run_for(Duration::from_secs(298));
-    assert_eq!(world.puppets()[1].heard, ["0 connected"]);
-    world.run_for(Duration::from_secs(3));
-    let both = world.puppets();
+    let mut pair = Puppets::connected(transport);
+    pair.run_for(Duration::from_secs(298));
+    assert_eq!(pair.puppets()[1].heard, ["0 connected"]);
+    pair.run_for(Duration::from_secs(3));
+    let both = pair.puppets();
     assert!(both.iter().all(|it| it.has_heard("0 ended TimedOut")));
 
     let of_others = crate::Settings {
         transport,
         ..settings(Security::Plain(1))
     };
-    let mut world = Puppets::with(&of_others, &of_others);
-    world.client([Output::Connect(FIRST)]);
-    world.run_for(Duration::from_secs(3600));
-    assert_eq!(world.puppets()[1].heard, ["0 connected"]);
+    let mut pair = Puppets::with(&of_others, &of_others);
+    pair.client([Output::Connect(FIRST)]);
+    pair.run_for(Duration::from_secs(3600));
+    assert_eq!(pair.puppets()[1].heard, ["0 connected"]);
     // Both ask, a hundred seconds after they sent something.
-    assert!(world.sent.len() < 200, "{}", world.sent.len());
+    assert!(pair.sent.len() < 200, "{}", pair.sent.len());
 }
 
 #[test]
@@ -213,23 +213,23 @@ fn who_is_silent_for_too_long_is_given_up_whatever_is_sent_to_it() {
         ..tester(Security::Plain(1))
     };
     let connected = || {
-        let mut world = Puppets::with(&settings(patient), &settings(impatient));
-        world.client([Output::Connect(FIRST)]);
-        world
+        let mut pair = Puppets::with(&settings(patient), &settings(impatient));
+        pair.client([Output::Connect(FIRST)]);
+        pair
     };
-    let mut world = connected();
-    world.server([Output::Misbehave(FIRST, Fault::Deaf(true))]);
-    world.client([Output::Open(FIRST, STREAM)]);
+    let mut pair = connected();
+    pair.server([Output::Misbehave(FIRST, Fault::Deaf(true))]);
+    pair.client([Output::Open(FIRST, STREAM)]);
     for _ in 0..3 {
-        world.client([write(STREAM, 1)]);
-        assert!(!world.puppets()[1].has_heard("0 ended TimedOut"));
-        world.run_for(Duration::from_secs(7));
+        pair.client([write(STREAM, 1)]);
+        assert!(!pair.puppets()[1].has_heard("0 ended TimedOut"));
+        pair.run_for(Duration::from_secs(7));
     }
-    assert!(world.puppets()[1].has_heard("0 ended TimedOut"));
+    assert!(pair.puppets()[1].has_heard("0 ended TimedOut"));
 
-    let mut world = connected();
-    world.run_for(Duration::from_secs(21));
-    assert!(world.puppets()[0].has_heard("0 closed 9 nothing was heard"));
+    let mut pair = connected();
+    pair.run_for(Duration::from_secs(21));
+    assert!(pair.puppets()[0].has_heard("0 closed 9 nothing was heard"));
 
     let kept_alive = Transport {
         keep_alive: Some(Duration::from_secs(9)),
@@ -239,62 +239,61 @@ fn who_is_silent_for_too_long_is_given_up_whatever_is_sent_to_it() {
         is_tester: false,
         ..settings(kept_alive)
     };
-    let mut world = Puppets::with(&settings(patient), &kept_alive);
-    world.client([Output::Connect(FIRST)]);
-    world.run_for(Duration::from_secs(3600));
-    assert_eq!(world.puppets()[1].heard, ["0 connected"]);
+    let mut pair = Puppets::with(&settings(patient), &kept_alive);
+    pair.client([Output::Connect(FIRST)]);
+    pair.run_for(Duration::from_secs(3600));
+    assert_eq!(pair.puppets()[1].heard, ["0 connected"]);
 }
 
 #[test]
 fn each_connection_of_a_tester_has_a_socket_of_its_own_unless_it_is_asked_for_another_s() {
-    let mut world = Puppets::connected(TRANSPORT);
+    let mut pair = Puppets::connected(TRANSPORT);
     let beside = |from| ConnectOptions {
         from,
         ..ConnectOptions::default()
     };
-    world.client([Output::ConnectBy(SECOND, beside(None))]);
+    pair.client([Output::ConnectBy(SECOND, beside(None))]);
     let third = ConnectionNumber(2);
-    world.client([Output::ConnectBy(third, beside(Some(SECOND)))]);
+    pair.client([Output::ConnectBy(third, beside(Some(SECOND)))]);
     let from = [0, 1, 1].map(|socket| client_address(0, Socket(socket)));
-    assert_eq!(world.puppets()[0].from, from);
-    assert_eq!(world.opened, [Socket(1)]);
+    assert_eq!(pair.puppets()[0].from, from);
+    assert_eq!(pair.opened, [Socket(1)]);
 }
 
 #[test]
 fn other_clients_have_one_socket() {
     let settings = settings(Security::Plain(1));
-    let mut world = Puppets::with(&settings, &settings);
-    world.client([Output::Connect(FIRST), Output::Connect(SECOND)]);
+    let mut pair = Puppets::with(&settings, &settings);
+    pair.client([Output::Connect(FIRST), Output::Connect(SECOND)]);
     let from = client_address(0, Socket::MAIN);
-    assert_eq!(world.puppets()[0].from, [from, from]);
-    assert_eq!(world.opened, []);
+    assert_eq!(pair.puppets()[0].from, [from, from]);
+    assert_eq!(pair.opened, []);
 }
 
 #[test]
 fn who_is_silenced_is_not_heard_and_then_goes_on() {
-    let mut world = Puppets::connected(TRANSPORT);
-    world.client([Output::Connect(SECOND)]);
-    world.client([
+    let mut pair = Puppets::connected(TRANSPORT);
+    pair.client([Output::Connect(SECOND)]);
+    pair.client([
         Output::Misbehave(FIRST, Fault::Silent(true)),
         Output::Open(FIRST, STREAM),
         write(STREAM, 1),
         Output::Open(SECOND, STREAM),
         Output::Write(SECOND, STREAM, vec![0; 2]),
     ]);
-    let heard = |world: &Puppets, what: &str| world.puppets()[0].has_heard(what);
-    assert!(heard(&world, "stream 0: 2 bytes") && !heard(&world, "stream 0: 1 bytes"));
+    let heard = |pair: &Puppets, what: &str| pair.puppets()[0].has_heard(what);
+    assert!(heard(&pair, "stream 0: 2 bytes") && !heard(&pair, "stream 0: 1 bytes"));
     // What comes meanwhile is lost; a datagram is so for good.
     let datagram = |connection, byte| Output::Datagram(connection, vec![byte]);
-    world.server([datagram(FIRST, 1), datagram(SECOND, 2)]);
-    world.client([Output::Misbehave(FIRST, Fault::Silent(false))]);
-    assert!(heard(&world, "stream 0: 1 bytes"));
-    let client = world.puppets()[1];
+    pair.server([datagram(FIRST, 1), datagram(SECOND, 2)]);
+    pair.client([Output::Misbehave(FIRST, Fault::Silent(false))]);
+    assert!(heard(&pair, "stream 0: 1 bytes"));
+    let client = pair.puppets()[1];
     assert!(client.has_heard("datagram [2]") && !client.has_heard("datagram [1]"));
-    world.server([Output::Misbehave(FIRST, Fault::Silent(true))]);
-    world.run_for(Duration::from_secs(10));
+    pair.server([Output::Misbehave(FIRST, Fault::Silent(true))]);
+    pair.run_for(Duration::from_secs(10));
     assert!(
-        world
-            .puppets()
+        pair.puppets()
             .iter()
             .all(|it| it.has_heard("0 ended TimedOut"))
     );
@@ -302,30 +301,29 @@ fn who_is_silenced_is_not_heard_and_then_goes_on() {
 
 #[test]
 fn who_lost_its_state_says_so_to_whoever_goes_on() {
-    let mut world = Puppets::connected(TRANSPORT);
+    let mut pair = Puppets::connected(TRANSPORT);
     let settings = tester(Security::Plain(5));
-    world.server = Carrier::server(TestPeer::default(), &settings).unwrap();
-    world.client([Output::Open(FIRST, STREAM), write(STREAM, 100)]);
-    assert!(world.puppets()[1].has_heard("0 ended Reset"));
+    pair.server = Carrier::server(TestPeer::default(), &settings).unwrap();
+    pair.client([Output::Open(FIRST, STREAM), write(STREAM, 100)]);
+    assert!(pair.puppets()[1].has_heard("0 ended Reset"));
     // Only of what could be its own.
-    let count = world.sent.len();
+    let count = pair.sent.len();
     let from = client_address(0, Socket(9));
     let garbage = [[0x40; 100], [0xff; 100], [0; 100]];
     for payload in garbage {
-        world
-            .server
-            .receive(world.now(), Socket::MAIN, from, &payload);
+        pair.server
+            .receive(pair.now(), Socket::MAIN, from, &payload);
     }
-    world.server([]);
-    assert_eq!(world.sent.len(), count);
+    pair.server([]);
+    assert_eq!(pair.sent.len(), count);
 }
 
 #[test]
 fn a_server_of_other_versions_ends_it() {
-    let mut world = Puppets::of_testers(TRANSPORT);
-    world.ask_server(|puppet| puppet.hesitates = true);
-    world.client([Output::Connect(FIRST)]);
-    let first = world.sent[0].payload.clone();
+    let mut pair = Puppets::of_testers(TRANSPORT);
+    pair.ask_server(|puppet| puppet.hesitates = true);
+    pair.client([Output::Connect(FIRST)]);
+    let first = pair.sent[0].payload.clone();
     let (to, rest) = first[6..].split_at(usize::from(first[5]));
     let from = &rest[1..=usize::from(rest[0])];
     let mut answer = vec![0x80, 0, 0, 0, 0];
@@ -334,8 +332,8 @@ fn a_server_of_other_versions_ends_it() {
         answer.extend_from_slice(id);
     }
     answer.extend_from_slice(&[0x0a; 4]);
-    let (now, server) = (world.now(), super::world::server_address());
-    world.clients[0].receive(now, Socket::MAIN, server, &answer);
+    let (now, server) = (pair.now(), super::pair::server_address());
+    pair.clients[0].receive(now, Socket::MAIN, server, &answer);
     let heard = "0 ended Other(\"peer doesn't implement any supported version\")";
-    assert_eq!(world.puppets()[1].heard, [heard]);
+    assert_eq!(pair.puppets()[1].heard, [heard]);
 }

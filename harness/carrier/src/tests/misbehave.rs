@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use shakedown_protocol::streams::{ConnectOptions, Fault, Faults, Output, StreamId};
 
+use super::pair::{client_address, server_address, settings, tester};
 use super::test_peer::{FIRST, Puppets, SECOND, STREAM, TestPeer, write};
-use super::world::{client_address, server_address, settings, tester};
 use crate::{Security, Socket};
 
 const BIDIRECTIONAL: u64 = 0x08;
@@ -13,11 +13,11 @@ const BIDIRECTIONAL: u64 = 0x08;
 const PLAIN: Security = Security::Plain(5);
 
 /// A client that misbehaves from the beginning, connected to somebody who does not.
-fn world(faults: Faults, security: Security) -> Puppets {
-    let mut world = Puppets::with(&settings(security), &tester(security));
-    world.client([connect(faults)]);
-    assert!(world.puppets().iter().all(|it| it.has_heard("0 connected")));
-    world
+fn pair(faults: Faults, security: Security) -> Puppets {
+    let mut pair = Puppets::with(&settings(security), &tester(security));
+    pair.client([connect(faults)]);
+    assert!(pair.puppets().iter().all(|it| it.has_heard("0 connected")));
+    pair
 }
 
 fn connect(faults: Faults) -> Output {
@@ -35,8 +35,8 @@ fn streams(is_of_server: u64, count: u64) -> impl Iterator<Item = Output> {
     })
 }
 
-fn misbehave(world: &mut Puppets, fault: Fault) {
-    world.client([Output::Misbehave(FIRST, fault)]);
+fn misbehave(pair: &mut Puppets, fault: Fault) {
+    pair.client([Output::Misbehave(FIRST, fault)]);
 }
 
 #[test]
@@ -45,18 +45,13 @@ fn limits_are_announced_and_not_kept() {
         announced: BTreeMap::from([(BIDIRECTIONAL, 100)]),
         ..Faults::default()
     };
-    let mut world = world(faults, Security::Seeded(5));
+    let mut pair = pair(faults, Security::Seeded(5));
     // There is room for 3 streams, and 8 that a tester admits besides.
-    world.server(streams(1, 11));
-    assert!(world.puppets()[1].has_heard("stream 41: 1 bytes"));
-    world.server([Output::Open(FIRST, StreamId(45)), write(StreamId(45), 1)]);
+    pair.server(streams(1, 11));
+    assert!(pair.puppets()[1].has_heard("stream 41: 1 bytes"));
+    pair.server([Output::Open(FIRST, StreamId(45)), write(StreamId(45), 1)]);
     // STREAM_LIMIT_ERROR.
-    assert!(
-        world
-            .puppets()
-            .iter()
-            .all(|it| it.has_heard("0 failed 0x4"))
-    );
+    assert!(pair.puppets().iter().all(|it| it.has_heard("0 failed 0x4")));
 }
 
 #[test]
@@ -66,64 +61,54 @@ fn limits_of_the_other_side_are_overrun() {
             believed: BTreeMap::from([(BIDIRECTIONAL, 4)]),
             ..Faults::default()
         };
-        let mut world = world(faults, security);
-        world.client(streams(0, 3));
-        assert!(world.puppets()[0].has_heard("stream 8: 1 bytes"));
-        world.client([Output::Open(FIRST, StreamId(12)), write(StreamId(12), 1)]);
-        assert!(
-            world
-                .puppets()
-                .iter()
-                .all(|it| it.has_heard("0 failed 0x4"))
-        );
+        let mut pair = pair(faults, security);
+        pair.client(streams(0, 3));
+        assert!(pair.puppets()[0].has_heard("stream 8: 1 bytes"));
+        pair.client([Output::Open(FIRST, StreamId(12)), write(StreamId(12), 1)]);
+        assert!(pair.puppets().iter().all(|it| it.has_heard("0 failed 0x4")));
     }
 }
 
 #[test]
 fn frames_of_a_packet_are_replaced() {
-    let mut world = world(Faults::default(), PLAIN);
+    let mut pair = pair(Faults::default(), PLAIN);
     // There is no room for so many in any packet.
-    misbehave(&mut world, Fault::Replace(vec![1; 4000]));
-    world.client([Output::Open(FIRST, STREAM), write(STREAM, 9)]);
-    assert!(world.puppets()[0].has_heard("stream 0: 9 bytes"));
+    misbehave(&mut pair, Fault::Replace(vec![1; 4000]));
+    pair.client([Output::Open(FIRST, STREAM), write(STREAM, 9)]);
+    assert!(pair.puppets()[0].has_heard("stream 0: 9 bytes"));
     // HANDSHAKE_DONE, which a client must not send: PROTOCOL_VIOLATION.
-    misbehave(&mut world, Fault::Replace(vec![0x1e]));
-    world.client([]);
-    world.client([write(STREAM, 9)]);
-    assert!(
-        world
-            .puppets()
-            .iter()
-            .all(|it| it.has_heard("0 failed 0xA"))
-    );
-    assert_eq!(world.puppets()[0].got.len(), 9);
+    misbehave(&mut pair, Fault::Replace(vec![0x1e]));
+    pair.client([]);
+    pair.client([write(STREAM, 9)]);
+    assert!(pair.puppets().iter().all(|it| it.has_heard("0 failed 0xA")));
+    assert_eq!(pair.puppets()[0].got.len(), 9);
 }
 
 #[test]
 fn who_is_deaf_hears_again_what_was_not_acknowledged() {
-    let mut world = world(Faults::default(), PLAIN);
-    misbehave(&mut world, Fault::Deaf(true));
-    world.client([Output::Open(FIRST, STREAM), write(STREAM, 9)]);
-    world.server([write(STREAM, 5)]);
-    assert!(world.puppets()[0].has_heard("stream 0: 9 bytes"));
-    assert!(!world.puppets()[1].has_heard("stream 0: 5 bytes"));
-    misbehave(&mut world, Fault::Deaf(false));
-    world.client([]);
-    assert!(world.puppets()[1].has_heard("stream 0: 5 bytes"));
+    let mut pair = pair(Faults::default(), PLAIN);
+    misbehave(&mut pair, Fault::Deaf(true));
+    pair.client([Output::Open(FIRST, STREAM), write(STREAM, 9)]);
+    pair.server([write(STREAM, 5)]);
+    assert!(pair.puppets()[0].has_heard("stream 0: 9 bytes"));
+    assert!(!pair.puppets()[1].has_heard("stream 0: 5 bytes"));
+    misbehave(&mut pair, Fault::Deaf(false));
+    pair.client([]);
+    assert!(pair.puppets()[1].has_heard("stream 0: 5 bytes"));
 }
 
 #[test]
 fn a_connection_moves_to_another_socket() {
-    let mut world = world(Faults::default(), PLAIN);
-    let count = world.sent.len();
-    misbehave(&mut world, Fault::Move);
-    world.client([Output::Open(FIRST, STREAM), write(STREAM, 9)]);
-    world.server([write(STREAM, 5)]);
-    assert!(world.puppets()[0].has_heard("stream 0: 9 bytes"));
-    assert!(world.puppets()[1].has_heard("stream 0: 5 bytes"));
-    assert_eq!(world.opened, [Socket(1)]);
+    let mut pair = pair(Faults::default(), PLAIN);
+    let count = pair.sent.len();
+    misbehave(&mut pair, Fault::Move);
+    pair.client([Output::Open(FIRST, STREAM), write(STREAM, 9)]);
+    pair.server([write(STREAM, 5)]);
+    assert!(pair.puppets()[0].has_heard("stream 0: 9 bytes"));
+    assert!(pair.puppets()[1].has_heard("stream 0: 5 bytes"));
+    assert_eq!(pair.opened, [Socket(1)]);
     let new = client_address(0, Socket(1));
-    let (from, to): (Vec<_>, Vec<_>) = world.sent[count..]
+    let (from, to): (Vec<_>, Vec<_>) = pair.sent[count..]
         .iter()
         .partition(|packet| packet.to == server_address());
     assert!(from.iter().all(|packet| packet.from == new));
@@ -132,31 +117,30 @@ fn a_connection_moves_to_another_socket() {
 
 #[test]
 fn a_server_misbehaves_too() {
-    let mut world = Puppets::with(&tester(PLAIN), &settings(PLAIN));
-    world
-        .server
-        .ask(world.now(), |puppet| puppet.hesitates = true);
-    world.client([Output::Connect(FIRST)]);
+    let mut pair = Puppets::with(&tester(PLAIN), &settings(PLAIN));
+    pair.server
+        .ask(pair.now(), |puppet| puppet.hesitates = true);
+    pair.client([Output::Connect(FIRST)]);
     let faults = Faults {
         announced: BTreeMap::from([(BIDIRECTIONAL, 100)]),
         ..Faults::default()
     };
-    world.server([Output::AdmitBy(FIRST, faults)]);
-    world.server([Output::Misbehave(FIRST, Fault::Deaf(true))]);
-    world.client(streams(0, 12));
-    assert_eq!(world.puppets()[0].heard, ["0 connected"]);
-    world.server([Output::Misbehave(FIRST, Fault::Deaf(false))]);
-    world.client([]);
-    assert!(world.puppets()[1].has_heard("0 failed 0x4"));
+    pair.server([Output::AdmitBy(FIRST, faults)]);
+    pair.server([Output::Misbehave(FIRST, Fault::Deaf(true))]);
+    pair.client(streams(0, 12));
+    assert_eq!(pair.puppets()[0].heard, ["0 connected"]);
+    pair.server([Output::Misbehave(FIRST, Fault::Deaf(false))]);
+    pair.client([]);
+    assert!(pair.puppets()[1].has_heard("0 failed 0x4"));
 }
 
 #[test]
 fn nobody_else_misbehaves() {
-    let mut world = Puppets::with(&settings(PLAIN), &settings(PLAIN));
-    world.client([Output::Connect(FIRST)]);
-    world.server([Output::Misbehave(FIRST, Fault::Move)]);
-    misbehave(&mut world, Fault::Move);
-    assert!(world.opened.is_empty());
+    let mut pair = Puppets::with(&settings(PLAIN), &settings(PLAIN));
+    pair.client([Output::Connect(FIRST)]);
+    pair.server([Output::Misbehave(FIRST, Fault::Move)]);
+    misbehave(&mut pair, Fault::Move);
+    assert!(pair.opened.is_empty());
 }
 
 #[test]
@@ -165,16 +149,15 @@ fn parameters_that_cannot_be_begin_no_connection() {
         announced: BTreeMap::from([(BIDIRECTIONAL, u64::MAX)]),
         ..Faults::default()
     };
-    let mut world = Puppets::with(&tester(PLAIN), &tester(PLAIN));
-    world.client([connect(wrong())]);
+    let mut pair = Puppets::with(&tester(PLAIN), &tester(PLAIN));
+    pair.client([connect(wrong())]);
     let text = "0 ended NotBegun(\"no transport parameters are {8: 18446744073709551615}: ";
     let heard = |puppet: &TestPeer| puppet.heard.iter().any(|it| it.starts_with(text));
-    assert!(heard(world.puppets()[1]));
-    world
-        .server
-        .ask(world.now(), |puppet| puppet.hesitates = true);
-    world.client([Output::Connect(SECOND)]);
-    world.server([Output::AdmitBy(FIRST, wrong())]);
-    assert!(heard(world.puppets()[0]));
-    assert!(world.puppets()[1].has_heard("1 ended Refused"));
+    assert!(heard(pair.puppets()[1]));
+    pair.server
+        .ask(pair.now(), |puppet| puppet.hesitates = true);
+    pair.client([Output::Connect(SECOND)]);
+    pair.server([Output::AdmitBy(FIRST, wrong())]);
+    assert!(heard(pair.puppets()[0]));
+    assert!(pair.puppets()[1].has_heard("1 ended Refused"));
 }

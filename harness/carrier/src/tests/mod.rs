@@ -2,9 +2,9 @@
 
 mod connections;
 mod misbehave;
+mod pair;
 mod quinn;
 mod sessions;
 mod streams;
 mod test_peer;
 mod workloads;
-mod world;

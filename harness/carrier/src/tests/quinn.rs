@@ -9,8 +9,8 @@ use shakedown_protocol::streams::Output;
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
+use super::pair::settings;
 use super::test_peer::{FIRST, STREAM, TestPeer, close, write};
-use super::world::settings;
 use crate::tls::Sessions;
 use crate::{Carrier, Effect, Security, Socket};
 

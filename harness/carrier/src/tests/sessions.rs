@@ -5,7 +5,7 @@ use quinn_proto::crypto::Session;
 use quinn_proto::transport_parameters::TransportParameters;
 use quinn_proto::{ConnectionId, Side};
 
-use super::world::settings;
+use super::pair::settings;
 use crate::configuration::Configuration;
 use crate::tls::Sessions;
 use crate::{Security, random};

@@ -9,7 +9,7 @@ use shakedown_protocol::streams::{
     Closing, ConnectionNumber, Input, Output, StreamId, StreamMachine, StreamUpdate,
 };
 
-use super::world::{World, server_address, tester};
+use super::pair::{Pair, server_address, tester};
 use crate::{Carrier, Security, Settings};
 
 pub(super) const FIRST: ConnectionNumber = ConnectionNumber(0);
@@ -108,15 +108,15 @@ pub(super) fn write(stream: StreamId, length: usize) -> Output {
 }
 
 /// A server and a client, each a puppet on a carrier of a tester.
-pub(super) type Puppets = World<TestPeer, TestPeer>;
+pub(super) type Puppets = Pair<TestPeer, TestPeer>;
 
 impl Puppets {
     pub(super) fn with(server: &Settings, client: &Settings) -> Self {
         let server = Carrier::server(TestPeer::default(), server).unwrap();
-        let mut world = World::new(server);
+        let mut pair = Pair::new(server);
         let client = Carrier::client(TestPeer::default(), server_address(), client);
-        world.join(client.unwrap());
-        world
+        pair.join(client.unwrap());
+        pair
     }
 
     pub(super) fn of_testers(transport: Transport) -> Self {
@@ -128,10 +128,10 @@ impl Puppets {
     }
 
     pub(super) fn connected(transport: Transport) -> Self {
-        let mut world = Self::of_testers(transport);
-        world.client([Output::Connect(FIRST)]);
-        assert!(world.puppets().iter().all(|it| it.has_heard("0 connected")));
-        world
+        let mut pair = Self::of_testers(transport);
+        pair.client([Output::Connect(FIRST)]);
+        assert!(pair.puppets().iter().all(|it| it.has_heard("0 connected")));
+        pair
     }
 
     pub(super) fn puppets(&self) -> [&TestPeer; 2] {

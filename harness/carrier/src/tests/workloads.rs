@@ -7,7 +7,7 @@ use shakedown_protocol::machine::{Input, Machine, Outcome, Output};
 use shakedown_protocol::proton::{Server, ServerSettings, Workload, WorkloadClient};
 use shakedown_protocol::streams::ConnectionNumber;
 
-use super::world::{LATENCY, World, client_address, server_address, settings};
+use super::pair::{LATENCY, Pair, client_address, server_address, settings};
 use crate::{Carrier, Security, Socket};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -27,28 +27,28 @@ fn client(security: Security) -> Carrier<WorkloadClient> {
     Carrier::client(client, server_address(), &settings(security)).unwrap()
 }
 
-fn world(security: Security, one_lost_in: Option<usize>) -> World<Server, WorkloadClient> {
-    let mut world = World::new(server(security));
-    world.one_lost_in = one_lost_in;
-    world.join(client(security));
-    world.run_for(MINUTE);
-    world
+fn pair(security: Security, one_lost_in: Option<usize>) -> Pair<Server, WorkloadClient> {
+    let mut pair = Pair::new(server(security));
+    pair.one_lost_in = one_lost_in;
+    pair.join(client(security));
+    pair.run_for(MINUTE);
+    pair
 }
 
 #[test]
 fn a_workload_is_done() {
     for security in [Security::Tls, Security::Seeded(7), Security::Plain(7)] {
         for one_lost_in in [None, Some(7), Some(4)] {
-            let world = world(security, one_lost_in);
-            assert_eq!(world.clients[0].machine().outcome(), Some(&Ok(())));
-            assert!(world.server.is_idle() && world.clients[0].is_idle());
+            let pair = pair(security, one_lost_in);
+            assert_eq!(pair.clients[0].machine().outcome(), Some(&Ok(())));
+            assert!(pair.server.is_idle() && pair.clients[0].is_idle());
             // The close can be lost.
-            let ended = world.ended.iter().map(|(_, outcome)| outcome);
+            let ended = pair.ended.iter().map(|(_, outcome)| outcome);
             let completed = ended.filter(|outcome| **outcome == Outcome::Completed);
             assert!(completed.count() == 2 || one_lost_in.is_some());
             let first = ConnectionNumber(0);
             for peer in [server_address(), client_address(0, Socket::MAIN)] {
-                assert!(world.changed.contains(&(first, peer)));
+                assert!(pair.changed.contains(&(first, peer)));
             }
         }
     }
@@ -57,7 +57,7 @@ fn a_workload_is_done() {
 #[test]
 fn everything_that_is_sent_follows_from_the_seed() {
     for security in [Security::Seeded, Security::Plain] {
-        let sent = |seed| world(security(seed), Some(5)).sent;
+        let sent = |seed| pair(security(seed), Some(5)).sent;
         let first = sent(7);
         assert_eq!(sent(7), first);
         assert_ne!(sent(8), first);
@@ -69,7 +69,7 @@ fn everything_that_is_sent_follows_from_the_seed() {
 #[test]
 fn what_is_sent_is_the_same_in_every_process() {
     let mut digest = Context::new(&SHA256);
-    for packet in world(Security::Seeded(7), Some(5)).sent {
+    for packet in pair(Security::Seeded(7), Some(5)).sent {
         let words = format!("{:?} {} {} ", packet.at, packet.from, packet.to);
         digest.update(words.as_bytes());
         digest.update(&packet.payload);
@@ -82,7 +82,7 @@ fn what_is_sent_is_the_same_in_every_process() {
 fn packets_without_cryptography_have_the_same_lengths_at_the_same_times() {
     for seed in 0..20 {
         let shape = |security| {
-            let sent = world(security, Some(9)).sent.into_iter();
+            let sent = pair(security, Some(9)).sent.into_iter();
             let shape = sent.map(|it| (it.at, it.from, it.to, it.payload.len()));
             shape.collect::<Vec<_>>()
         };
@@ -93,9 +93,9 @@ fn packets_without_cryptography_have_the_same_lengths_at_the_same_times() {
 #[test]
 fn the_secrets_of_both_sides_are_the_same_and_are_told_once() {
     let secrets = |security| {
-        let mut world = world(security, None);
-        let both = [world.server.take_secrets(), world.clients[0].take_secrets()];
-        assert_eq!(world.server.take_secrets(), "");
+        let mut pair = pair(security, None);
+        let both = [pair.server.take_secrets(), pair.clients[0].take_secrets()];
+        assert_eq!(pair.server.take_secrets(), "");
         both.map(|text| {
             let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
             lines.sort();

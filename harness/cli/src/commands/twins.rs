@@ -53,7 +53,7 @@ enum Candidate<'s> {
     Reference(&'static Protocol, &'s Scenario),
 }
 
-struct PlayedLine {
+struct TwinLine {
     is_right: bool,
     text: String,
     json: Value,
@@ -145,7 +145,7 @@ impl Args {
         &self,
         all: &[Candidate<'s>],
         scenarios: &[&'s Scenario],
-        mut tell: impl FnMut(&Candidate<'s>, PlayedLine) -> Result<(), Failure>,
+        mut tell: impl FnMut(&Candidate<'s>, TwinLine) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let jobs = match self.jobs {
             Some(jobs) => jobs,
@@ -188,7 +188,7 @@ impl Args {
 }
 
 impl Candidate<'_> {
-    fn play(&self, scenarios: &[&Scenario]) -> Result<PlayedLine, SimulationError> {
+    fn play(&self, scenarios: &[&Scenario]) -> Result<TwinLine, SimulationError> {
         match self {
             Self::Twin(played) => {
                 let result = played.play(scenarios)?;
@@ -196,7 +196,7 @@ impl Candidate<'_> {
             }
             Self::Reference(protocol, scenario) => {
                 let failure = failure(protocol, scenario, None)?;
-                Ok(PlayedLine {
+                Ok(TwinLine {
                     is_right: failure.is_none(),
                     text: format!("FAILS    the reference  {}", scenario.id),
                     json: json!({
@@ -210,7 +210,7 @@ impl Candidate<'_> {
     }
 }
 
-fn of_twin(played: &TwinInRole, is_caught: bool, evidence: Option<&TwinFailure<'_>>) -> PlayedLine {
+fn of_twin(played: &TwinInRole, is_caught: bool, evidence: Option<&TwinFailure<'_>>) -> TwinLine {
     let (twin, side) = (played.twin, played.protocol.side(played.role));
     let said = match (is_caught, evidence) {
         (true, Some(catch)) => catch.scenario.to_owned(),
@@ -221,7 +221,7 @@ fn of_twin(played: &TwinInRole, is_caught: bool, evidence: Option<&TwinFailure<'
         ),
     };
     let word = if is_caught { "caught" } else { "ESCAPES" };
-    PlayedLine {
+    TwinLine {
         is_right: is_caught,
         text: format!("{word:8} {:20} {side:9}  {said}", twin.name),
         json: json!({

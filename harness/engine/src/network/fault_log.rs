@@ -95,7 +95,8 @@ impl Impairment {
     }
 
     /// Whether anything about it is random.
-    pub(super) fn is_random(&self) -> bool {
+    #[must_use]
+    pub fn is_random(&self) -> bool {
         self.has_random_faults() || self.has_random_delay()
     }
 

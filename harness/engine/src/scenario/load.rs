@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::other::other;
 use super::{Scenario, check};
-use crate::document::{self, Defaults, Document, Node, Place, Pointer, Problem, Problems};
+use crate::document::{self, Defaults, Document, Node, Problem, Problems};
 use crate::iut::Iut;
 
 /// A scenario that was read and found in order, with the place of each step.

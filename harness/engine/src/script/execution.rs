@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 
 use super::context::Context;
 use super::describe::human_time;
+use super::lateness::Lateness;
 use super::outcome::exit_status;
 use super::path::Path;
 use super::program::{Instruction, Kind, Program};
@@ -73,13 +74,6 @@ enum Pause {
         op: Arc<Instruction>,
         since: Duration,
     },
-}
-
-/// How late the driver was while the current window was open.
-#[derive(Debug, Default)]
-pub(crate) struct Lateness {
-    pub(crate) worst: Duration,
-    last: Duration,
 }
 
 impl Execution {
@@ -499,21 +493,6 @@ impl Execution {
         if let Some(packet) = packet {
             let text = format!("step {} {}: {text}", op.path, op.verb());
             self.to_comment.push_back((packet, text));
-        }
-    }
-}
-
-impl Lateness {
-    pub(crate) fn note(&mut self, now: Duration, by: Duration, window: Duration) {
-        let fresh = self.last < window;
-        self.worst = if fresh { by } else { self.worst.max(by) };
-        self.last = now;
-    }
-
-    /// A window opens at `start`: what was late before it does not count.
-    fn forget_before(&mut self, start: Duration) {
-        if self.last < start {
-            self.worst = Duration::ZERO;
         }
     }
 }

@@ -67,6 +67,7 @@ pub(crate) mod describe;
 mod execution;
 pub(crate) mod inbox;
 pub(crate) mod judge;
+mod lateness;
 pub(crate) mod media;
 pub(crate) mod outcome;
 mod path;

@@ -87,11 +87,25 @@ pub fn compose(evidence: &Evidence<'_>) -> Composed {
     }
 }
 
-/// Orders findings by cause, then by time: what follows from another finding comes after it.
+/// Orders findings by cause, then by time: what follows from another finding comes after it. Of one packet
+/// the monitor tells which rule it breaks, a step only that another was wanted.
 fn causes_first(findings: &mut [FindingEvent], protocol: &Protocol) {
     let found: BTreeSet<String> = findings.iter().map(|one| one.requirement.clone()).collect();
-    let depth = |finding: &FindingEvent| depth(&finding.requirement, &found, protocol);
-    findings.sort_by(|a, b| depth(a).cmp(&depth(b)).then(a.time.total_cmp(&b.time)));
+    let mut packets: BTreeMap<u64, f64> = BTreeMap::new();
+    for (packet, time) in findings
+        .iter()
+        .filter_map(|one| Some((one.packet?, one.time)))
+    {
+        let first = packets.entry(packet).or_insert(time);
+        *first = first.min(time);
+    }
+    findings.sort_by_cached_key(|one| {
+        let of_packet = one.packet.and_then(|packet| packets.get(&packet));
+        let time = of_packet.map_or(one.time, |first| *first);
+        let time = Duration::try_from_secs_f64(time).unwrap_or_default();
+        let depth = depth(&one.requirement, &found, protocol);
+        (depth, time, one.step.is_some(), one.requirement.clone())
+    });
 }
 
 /// How many causes in a row stand before the breach of a requirement, of those that were found.

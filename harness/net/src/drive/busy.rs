@@ -8,7 +8,7 @@ use procfs::process::Process;
 use super::HEARTBEAT;
 use crate::kernel;
 
-/// How often it is looked for new processes of the implementation.
+/// How often it is looked for new processes of the implementation; more often while it starts.
 const SEARCH: Duration = Duration::from_secs(1);
 
 /// How far off the system's count of what the processors did may be, at either end.
@@ -21,7 +21,8 @@ pub struct Busy {
     /// When we were late, and by how much.
     late: Vec<(Duration, Duration)>,
     processes: Vec<Process>,
-    searched: Option<Duration>,
+    /// When it was looked for processes first and last.
+    searched: Option<(Duration, Duration)>,
     /// What each thread had waited and run when it was seen last.
     threads: BTreeMap<i32, Thread>,
     machine: Option<Duration>,
@@ -60,9 +61,7 @@ impl Thread {
 impl Busy {
     /// Looks at the processes of a group.
     pub fn look(&mut self, now: Duration, group: Option<i32>) {
-        let is_due = self.searched.is_none_or(|at| now >= at + SEARCH);
-        if let Some(group) = group.filter(|_| is_due) {
-            self.searched = Some(now);
+        if let Some(group) = group.filter(|_| self.searches(now)) {
             self.processes = kernel::processes_of(group).collect();
         }
         let mut threads = Vec::new();
@@ -73,11 +72,17 @@ impl Busy {
                 waited: Duration::from_nanos(stat.run_delay),
                 ran: Duration::from_nanos(stat.sum_exec_runtime),
             };
-            // How long a thread takes to get going is no reason to doubt what it does then.
             let before = self.threads.insert(task.tid, seen);
+            // A thread that is new at a later look began since; what those of the first did before is no reason.
+            let new = if self.samples.is_empty() {
+                seen
+            } else {
+                Thread::default()
+            };
+            let before = before.unwrap_or(new);
             threads.push(Thread {
-                waited: seen.waited.saturating_sub(before.unwrap_or(seen).waited),
-                ran: seen.ran.saturating_sub(before.unwrap_or_default().ran),
+                waited: seen.waited.saturating_sub(before.waited),
+                ran: seen.ran.saturating_sub(before.ran),
             });
         }
         let ran: Duration = threads.iter().map(|thread| thread.ran).sum();
@@ -94,6 +99,16 @@ impl Busy {
             waited: for_others.max().unwrap_or_default(),
             others,
         });
+    }
+
+    /// Whether it is time to look for processes.
+    fn searches(&mut self, now: Duration) -> bool {
+        let (first, last) = self.searched.unwrap_or((now, now));
+        let is_due = self.searched.is_none() || now >= last + SEARCH.min(last - first);
+        if is_due {
+            self.searched = Some((first, now));
+        }
+        is_due
     }
 
     /// We were late by so much.
@@ -176,6 +191,15 @@ mod tests {
         assert_eq!(thread.waited_for(millis(500), millis(100)), millis(900));
         assert_eq!(thread.waited_for(millis(500), millis(1_600)), millis(225));
         assert_eq!(thread.waited_for(millis(0), millis(1_600)), millis(0));
+    }
+
+    #[test]
+    fn it_is_looked_for_processes_often_at_first_and_each_second_later() {
+        let mut busy = Busy::default();
+        let looks = (0..4_000).step_by(20).map(millis);
+        let searches: Vec<_> = looks.filter(|now| busy.searches(*now)).collect();
+        let expected = [0, 20, 40, 80, 160, 320, 640, 1_280, 2_280, 3_280];
+        assert_eq!(searches, expected.map(millis));
     }
 
     #[test]

@@ -49,7 +49,7 @@ impl ExclusiveRuns {
     }
 
     /// While it is held nothing else runs.
-    pub(super) async fn alone(&self) -> RwLockWriteGuard<'_, ()> {
+    pub(super) async fn exclusively(&self) -> RwLockWriteGuard<'_, ()> {
         self.gate.write().await
     }
 

@@ -191,7 +191,7 @@ impl Target {
                 Err(error) => not(scenario, error.to_string(), Verdict::Error),
             };
             let imposed = settings.impair.filter(|_| scenario.impair.is_none());
-            let is_random = imposed.is_some_and(|impair| impair.has_random_faults());
+            let is_random = imposed.is_some_and(|impair| impair.is_random());
             if !is_random || !attempt.played.is_undecided() || spoilt == self.retries {
                 break attempt;
             }

@@ -21,7 +21,7 @@ use crate::drive::{DriveResult, End};
 const ATTEMPTS: u32 = 3;
 
 impl Job {
-    /// Runs the scenario, judges it and reports the result.
+    /// Runs the scenario and judges it.
     pub(super) async fn play(self, context: &Context) -> ScenarioResult {
         let scenario = self.scenario.id.clone();
         context.emit(Event::ScenarioStarted { scenario });
@@ -31,11 +31,9 @@ impl Job {
             true => Verdict::Inconclusive,
             false => Verdict::Error,
         };
-        let played = played.unwrap_or_else(|why| {
+        played.unwrap_or_else(|why| {
             ScenarioResult::not_played(&self.scenario, why, verdict, clock.now())
-        });
-        context.emit(Event::Verdict(played.verdict.clone()));
-        played
+        })
     }
 
     async fn judged(&self, context: &Context) -> Result<ScenarioResult, String> {
@@ -52,7 +50,7 @@ impl Job {
         }
         let mut concluded = job.conclude(context, attempt, &path).await?;
         let imposed = context.imposed_on(&self.scenario);
-        while imposed.is_some_and(Impairment::has_random_faults)
+        while imposed.is_some_and(Impairment::is_random)
             && concluded.played.is_undecided()
             && job.spoilt < context.retries
             && !context.is_stopped()
@@ -85,7 +83,10 @@ impl Job {
         if !seen.is_empty() && context.exclusive.is_proven(&self.target, &doubtful).await {
             return Ok(doubtful);
         }
-        let Some(_alone) = context.unless_stopped(context.exclusive.alone()).await else {
+        let Some(_exclusive) = context
+            .unless_stopped(context.exclusive.exclusively())
+            .await
+        else {
             return Ok(doubtful.undecided());
         };
         let first = path.with_extension("first.pcapng");

@@ -257,7 +257,7 @@ impl Context {
         let (context, own) = (Arc::clone(self), job.clone());
         let played = tokio::spawn(async move { own.play(&context).await }).await;
         match played {
-            Ok(played) => self.keep(&job, played).await,
+            Ok(played) => self.done(&job, played).await,
             Err(error) => {
                 let why = format!("the harness broke: {error}");
                 let played =

@@ -7,6 +7,7 @@ use super::finding::{self, labelled};
 use super::interop;
 use super::parts::exit_style;
 use super::style::{self, paint};
+use crate::plan::REFERENCE_TESTED;
 use crate::text::{clean_line, count, wrap};
 use crate::{Outcome, Record, Run};
 
@@ -17,10 +18,6 @@ pub(super) fn render(record: &Record, outcome: &Outcome, width: usize) -> String
         let line = format!("{}; seed {}; capture: {}", run.iut, run.seed, run.capture);
         for line in wrap(&clean_line(&line), width) {
             text += &format!("{}\n", paint(style::DIM, &line));
-        }
-        if run.reference {
-            let note = "the built-in reference was tested; --iut FILE tests an implementation";
-            text += &labelled("note", note, style::of(Verdict::Inconclusive), width);
         }
     }
     let met = record.table.iter().flat_map(|table| &table.summaries);
@@ -41,7 +38,11 @@ pub(super) fn render(record: &Record, outcome: &Outcome, width: usize) -> String
 /// What it comes to.
 pub(super) fn last_lines(record: &Record, width: usize) -> String {
     let mut text = interop::message(record, width);
-    if record.run.is_some() {
+    if let Some(run) = &record.run {
+        if run.reference {
+            let style = style::of(Verdict::Inconclusive);
+            text += &labelled("note", REFERENCE_TESTED, style, width);
+        }
         text += &message(record, width);
     } else if !record.checks.is_empty() {
         text += &check_message(record);

@@ -9,7 +9,7 @@ use super::parts::{findings, heading, process};
 use super::style::{self, paint};
 use super::tables;
 use super::{Detail, closing, interop, load};
-use crate::cause::by_cause;
+use crate::cause::{also_broken, by_cause};
 use crate::left_out::{LeftOut, by_mode};
 use crate::text::{clean_line, count, fit_tail, wrap};
 use crate::{Outcome, Record};
@@ -31,7 +31,8 @@ pub(super) fn render(
     };
     for same in by_cause(worst.iter().copied().filter(is_told), record) {
         if let Some((first, others)) = same.split_first() {
-            sections.push(scenario(first, record, width) + &the_same_in(others, width));
+            let same = the_same_in(others, |other| also_broken(other, first, record), width);
+            sections.push(scenario(first, record, width) + &same);
         }
     }
     sections.extend(record.loads.iter().map(load::render));
@@ -63,8 +64,12 @@ pub(super) fn render(
     sections.join("\n")
 }
 
-/// The names of scenarios that say the same as the one before.
-fn the_same_in(others: &[&VerdictEvent], width: usize) -> String {
+/// The names of scenarios that fail as the one before, each with what more it breaks.
+fn the_same_in(
+    others: &[&VerdictEvent],
+    also: impl Fn(&VerdictEvent) -> String,
+    width: usize,
+) -> String {
     if others.is_empty() {
         return String::new();
     }
@@ -73,7 +78,9 @@ fn the_same_in(others: &[&VerdictEvent], width: usize) -> String {
         count(others.len() as u64, "more scenario")
     );
     for other in others {
-        let name = fit_tail(&clean_line(&other.scenario), width - 4);
+        let also = clean_line(&also(other));
+        let room = width.saturating_sub(4 + also.len());
+        let name = fit_tail(&clean_line(&other.scenario), room) + &also;
         text += &format!("    {}\n", paint(style::DIM, &name));
     }
     text

@@ -244,11 +244,11 @@ fn what_failed_and_passed_then_is_flaky_and_names_both_captures() {
 }
 
 #[tokio::test]
-async fn nobody_runs_beside_one_that_is_alone() {
+async fn nobody_runs_beside_one_that_is_exclusive() {
     let exclusive = ExclusiveRuns::default();
     let together = exclusive.together().await;
     assert!(exclusive.gate.try_write().is_err());
     drop(together);
-    let _alone = exclusive.alone().await;
+    let _exclusive = exclusive.exclusively().await;
     assert!(exclusive.gate.try_read().is_err());
 }

@@ -44,7 +44,7 @@ impl Flow {
                 None if !is_over && handshake.early.is_named() => {
                     // Unless the session was dropped: then it opens the next one.
                     handshake.token = handshake.may_be_dropped(&scope).then_some(now);
-                    handshake.confirmed = Some(now);
+                    handshake.confirmed_by_start(now);
                     false
                 }
                 None => {

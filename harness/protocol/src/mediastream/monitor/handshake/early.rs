@@ -69,8 +69,9 @@ pub(crate) struct UnconfirmedMedia {
     frame: Option<u64>,
     /// Whether that began when all was spent.
     is_over: bool,
-    /// An ACK came when the responder may have dropped the session: it may have taken it or not.
-    may_be_confirmed: bool,
+    /// The part of `payload` before a START token, or before an ACK that came when the responder may have dropped the
+    /// session: it may count or not.
+    may_be_confirmed: u64,
 }
 
 /// The first media that nothing licensed.
@@ -161,11 +162,11 @@ impl EarlyMedia {
             bytes: counted.map_or(0, |counted| counted.bytes),
             frame: None,
             is_over: false,
-            may_be_confirmed: false,
+            may_be_confirmed: 0,
         }));
         spent.last = scope.now;
         let begins = media.sequence.is_none() || media.sequence != spent.frame;
-        spent.is_over |= begins && spent.payload >= BUDGET;
+        spent.is_over |= begins && spent.payload - spent.may_be_confirmed >= BUDGET;
         spent.frame = media.sequence;
         spent.payload += media.payload_length.unwrap_or(0) as u64;
         spent.bytes += media.length as u64;
@@ -175,10 +176,7 @@ impl EarlyMedia {
     /// Judges how much went out so far.
     pub(super) fn amount(&self, scope: &mut Scope<'_>) {
         scope.exercised(Rule::H22);
-        if let Some(UnconfirmedMedia { payload, .. }) = self
-            .spent
-            .filter(|spent| spent.is_over && !spent.may_be_confirmed)
-        {
+        if let Some(UnconfirmedMedia { payload, .. }) = self.spent.filter(|spent| spent.is_over) {
             // MS-H-22
             scope.breach(Rule::H22, || {
                 let want =
@@ -206,10 +204,11 @@ impl EarlyMedia {
         self.spent
     }
 
-    /// The confirmation came when the responder may have dropped the session.
+    /// What came may have confirmed the session or not.
     pub(super) const fn may_be_confirmed(&mut self) {
         if let Some(spent) = &mut self.spent {
-            spent.may_be_confirmed = true;
+            spent.may_be_confirmed = spent.payload;
+            spent.is_over = false;
         }
     }
 

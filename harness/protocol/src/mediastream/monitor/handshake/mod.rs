@@ -78,6 +78,8 @@ pub(super) struct Handshake {
     /// It came when the responder may have dropped the session, or ended it, and no media since shows that it
     /// had not.
     is_confirm_late: bool,
+    /// It was the START token.
+    is_by_start: bool,
     /// What answered may be a copy of the answer of the session before, whose stream is over: a
     /// confirmation may be that one's, and start nothing.
     pub(super) may_be_over: bool,
@@ -148,9 +150,17 @@ impl Handshake {
         self.unanswered += attempt.unanswered;
     }
 
-    /// What went out before a confirmation that surely came in time.
+    /// The START token of a tuple that streams already: no ACK is needed any more (MS-L-04).
+    pub(super) const fn confirmed_by_start(&mut self, now: Moment) {
+        self.confirmed = Some(now);
+        self.is_by_start = true;
+        self.early.may_be_confirmed();
+    }
+
+    /// What went out before a confirmation that surely came in time. Who forges a SYN can forge START, so that
+    /// this may count on.
     pub(super) fn unconfirmed(&self) -> Option<UnconfirmedMedia> {
-        let is_unsure = self.confirmed.is_none() || self.is_confirm_late;
+        let is_unsure = self.confirmed.is_none() || self.is_confirm_late || self.is_by_start;
         self.early.spent().filter(|_| is_unsure)
     }
 

@@ -211,6 +211,26 @@ fn a_start_that_is_dropped_before_the_ack_begins_no_other_session() {
 }
 
 #[test]
+fn a_start_that_confirms_frees_no_budget_for_sure() {
+    let begun = |talk: Talk, id: &str| talk.syn(id).after(1.0).syn_ack(id).name(id);
+    let first = begun(Talk::new(), "one").frames(1..=50).start();
+    let second = begun(first.after(1.0), "two").frames(1..=16);
+    let held = second.clone().after(2_450.0).ack("two").after(0.5);
+    let settings = MonitorSettings {
+        options: optimistic().options,
+        ..supervised("3way")
+    };
+    let heard = judge(&held.data(17, 974).frames(18..=50), &settings);
+    assert!(!heard.findings.contains(&"MS-D-06"), "{:#?}", heard.all);
+    let on = second.frames(17..=50);
+    let heard = judge(&on.clone().ack("two"), &settings);
+    assert!(!heard.findings.contains(&"MS-H-22"), "{:#?}", heard.all);
+    // What follows counts for sure.
+    let heard = judge(&on.frames(51..=80), &settings);
+    assert!(heard.findings.contains(&"MS-H-22"), "{:#?}", heard.all);
+}
+
+#[test]
 fn an_ack_that_comes_too_late_frees_no_budget_for_sure() {
     let begun = |talk: Talk, id: &str| talk.syn("a").after(1.0).syn_ack(id).name(id);
     let first = begun(Talk::new(), "one").frames(1..=25).syn_ack("one");

@@ -41,7 +41,7 @@ pub(super) struct Packet {
     pub(super) payload: Vec<u8>,
 }
 
-pub(super) struct World<S, C> {
+pub(super) struct Pair<S, C> {
     pub(super) server: Carrier<S>,
     pub(super) clients: Vec<Carrier<C>>,
     event_loop: EventLoop<InFlight<Packet>>,
@@ -55,9 +55,9 @@ pub(super) struct World<S, C> {
     pub(super) ended: Vec<(ConnectionNumber, Outcome)>,
 }
 
-impl<S: StreamMachine, C: StreamMachine> World<S, C> {
+impl<S: StreamMachine, C: StreamMachine> Pair<S, C> {
     pub(super) fn new(server: Carrier<S>) -> Self {
-        let mut world = Self {
+        let mut pair = Self {
             server,
             clients: Vec::new(),
             event_loop: EventLoop::new(InFlight::new()),
@@ -67,8 +67,8 @@ impl<S: StreamMachine, C: StreamMachine> World<S, C> {
             opened: Vec::new(),
             ended: Vec::new(),
         };
-        world.server.tick(Duration::ZERO);
-        world
+        pair.server.tick(Duration::ZERO);
+        pair
     }
 
     pub(super) fn join(&mut self, client: Carrier<C>) {
