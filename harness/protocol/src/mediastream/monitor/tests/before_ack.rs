@@ -217,7 +217,11 @@ fn a_start_that_confirms_frees_no_budget_for_sure() {
     let second = begun(first.after(1.0), "two").frames(1..=16);
     let held = second.clone().after(2_450.0).ack("two").after(0.5);
     let settings = MonitorSettings {
-        options: optimistic().options,
+        options: Some(
+            ["optimistic_start", "allow_legacy_start"]
+                .map(str::to_owned)
+                .to_vec(),
+        ),
         ..supervised("3way")
     };
     let heard = judge(&held.data(17, 974).frames(18..=50), &settings);
