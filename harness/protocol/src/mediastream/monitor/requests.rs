@@ -286,9 +286,14 @@ impl Flow {
 impl Session {
     /// Whether its stream, if it is silent and not complete, waits for its ACK: it is not over (MS-H-22).
     pub(super) fn is_held(&self, is_complete: bool, scope: &Scope<'_>) -> bool {
+        self.may_be_held(is_complete, &scope.now) && !self.handshake.may_be_dropped(scope)
+    }
+
+    /// The same, or its responder has just dropped it.
+    pub(super) fn may_be_held(&self, is_complete: bool, now: &Moment) -> bool {
         let handshake = &self.handshake;
         let is_early = self.mode == Some(Mode::ThreeWay) && handshake.is_early();
-        is_early && !is_complete && !handshake.may_be_dropped(scope)
+        is_early && !is_complete && !handshake.is_dropped(now)
     }
 
     /// What a SYN is that comes now; `is_over` if the session's stream has ended.

@@ -21,7 +21,7 @@ impl Flow {
     pub(super) fn start_token(&mut self, context: &mut Context<'_>) {
         let (is_silent, is_complete) = (self.is_over(context), self.is_complete(context));
         let (session, mut scope) = self.parts(context);
-        let is_over = is_silent && !session.is_held(is_complete, &scope);
+        let is_over = is_silent && !session.may_be_held(is_complete, &scope.now);
         let (now, has_begun) = (scope.now, session.stream.has_begun());
         let handshake = &mut session.handshake;
         if handshake.start3.is_some()

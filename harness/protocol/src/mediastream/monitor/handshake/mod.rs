@@ -171,6 +171,12 @@ impl Handshake {
         waiting.is_some_and(|waiting| self.may_be_over || waiting.may_be_dropped(scope))
     }
 
+    /// Whether it was dropped half-open, long enough ago to be sure.
+    pub(super) fn is_dropped(&self, now: &Moment) -> bool {
+        let waiting = self.waiting.as_ref().filter(|_| self.confirmed.is_none());
+        waiting.is_some_and(|waiting| waiting.is_exhausted(now))
+    }
+
     /// Whether nothing answered the request yet.
     pub(super) fn is_unanswered(&self) -> bool {
         let streams = self.start3.is_some() && (self.confirmed.is_some() || self.early.was_used());

@@ -235,6 +235,29 @@ fn a_start_that_confirms_frees_no_budget_for_sure() {
 }
 
 #[test]
+fn a_start_that_confirms_at_the_last_moment_names_no_stream_again() {
+    let begun = |talk: Talk, id: &str| talk.syn(id).after(1.0).syn_ack(id).name(id);
+    let first = begun(Talk::new(), "one").frames(1..=50).after(3_100.0);
+    let second = begun(first, "two")
+        .frames(1..=16)
+        .after(180.0)
+        .syn_ack("two");
+    let held = second.after(1_000.0).syn_ack("two").after(1_950.0);
+    let on = held.start().after(0.5).data(17, 974).frames(18..=50);
+    let settings = MonitorSettings {
+        options: Some(
+            ["optimistic_start", "allow_legacy_start"]
+                .map(str::to_owned)
+                .to_vec(),
+        ),
+        ..supervised("3way")
+    };
+    let heard = judge(&on, &settings);
+    assert!(!heard.findings.contains(&"MS-L-03"), "{:#?}", heard.all);
+    assert_eq!(heard.sessions.len(), 2);
+}
+
+#[test]
 fn an_ack_that_comes_too_late_frees_no_budget_for_sure() {
     let begun = |talk: Talk, id: &str| talk.syn("a").after(1.0).syn_ack(id).name(id);
     let first = begun(Talk::new(), "one").frames(1..=25).syn_ack("one");
