@@ -22,6 +22,12 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("the output is text")
 }
 
+const OPTIMISTIC: [&str; 4] = [
+    "--initiator",
+    "3way",
+    "--responder",
+    "3way,optimistic_start",
+];
 const FEW: [&str; 6] = ["--loss", "1", "--dup", "1", "--reorder", "0"];
 
 fn few<'a>(more: &[&'a str]) -> Vec<&'a str> {
@@ -30,7 +36,7 @@ fn few<'a>(more: &[&'a str]) -> Vec<&'a str> {
 
 #[test]
 fn a_pair_that_breaks_nothing_is_complete() {
-    let output = shakedown(&few(&["--mode", "3way", "--optimistic"]));
+    let output = shakedown(&few(&OPTIMISTIC));
     let said = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert!(
@@ -75,7 +81,7 @@ fn the_stall_of_a_twin_is_shown_and_written() {
 
 #[test]
 fn an_exploration_that_was_cut_short_is_not_green() {
-    let output = shakedown(&["--mode", "3way", "--optimistic", "--max-states", "1"]);
+    let output = shakedown(&[&OPTIMISTIC[..], &["--max-states", "1"]].concat());
     let said = text(&output.stdout);
     assert_eq!(output.status.code(), Some(3), "{said}");
     assert!(said.contains("NOT complete"), "{said}");
@@ -116,7 +122,12 @@ fn a_wrong_call_is_refused_with_what_would_be_right() {
     for (arguments, expected) in [
         (&["--mode", "4way"][..], "there are legacy, 3way, start3"),
         (
-            &["--optimistic"],
+            &[
+                "--initiator",
+                "legacy",
+                "--responder",
+                "legacy,optimistic_start",
+            ],
             "optimistic_start applies to mode 3way only",
         ),
         (&["--without", "MS-R-03"], "`shakedown list twins` shows"),

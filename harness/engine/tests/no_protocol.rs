@@ -87,14 +87,14 @@ fn words_of_protocols(line: &str) -> Vec<&'static str> {
     found
 }
 
-/// Excepted are the REPL of `proton` and the flags of exploration, which know options of one protocol.
+/// Excepted is the REPL of `proton`.
 #[rstest]
 #[case("carrier", &[])]
 #[case("capture", &[])]
 #[case("engine", &[])]
 #[case("net", &[])]
 #[case("report", &[])]
-#[case("cli", &["commands/repl", "commands/explore"])]
+#[case("cli", &["commands/repl"])]
 fn a_crate_names_no_protocol_no_frame_and_no_requirement(
     #[case] name: &str,
     #[case] excepted: &[&str],

@@ -27,7 +27,7 @@ run is drawn as a sequence diagram, and --out writes failing runs step by step."
     after_help = "\
 Examples:
   shakedown explore mediastream --mode 3way
-  shakedown explore mediastream --mode 3way --optimistic --loss 3 --dup 2 --reorder 2
+  shakedown explore mediastream --initiator 3way --responder 3way,optimistic_start --loss 3
   shakedown explore mediastream --all --out found
   shakedown explore mediastream --mode 3way --without MS-H-18
   shakedown explore mediastream --swarm 10000
@@ -85,12 +85,8 @@ pub(crate) struct Args {
 }
 
 /// The flags of an exploration within bounds, which mean nothing to a swarm.
-const FLAGS: [&str; 11] = [
+const FLAGS: [&str; 7] = [
     "all",
-    "optimistic_start",
-    "begin_immediately",
-    "allow_legacy_start",
-    "fallback",
     "loss",
     "dup",
     "reorder",
@@ -106,22 +102,6 @@ pub(super) struct Flags {
     /// Every pair of the interoperability table, one after the other
     #[arg(long, conflicts_with_all = ["mode", "initiator", "responder"])]
     pub(super) all: bool,
-
-    /// The responder streams before the ACK (3way)
-    #[arg(long, visible_alias = "optimistic", conflicts_with_all = ["initiator", "responder", "all"])]
-    pub(super) optimistic_start: bool,
-
-    /// The responder streams before the START_CONFIRM (start3)
-    #[arg(long, conflicts_with_all = ["initiator", "responder", "all"])]
-    pub(super) begin_immediately: bool,
-
-    /// The responder serves the START token too (3way, start3)
-    #[arg(long, conflicts_with_all = ["initiator", "responder", "all"])]
-    pub(super) allow_legacy_start: bool,
-
-    /// The initiator falls back to the START token if there is no response (3way, start3)
-    #[arg(long, conflicts_with_all = ["initiator", "responder", "all"])]
-    pub(super) fallback: bool,
 
     /// Datagrams that may be lost, both directions together
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = whole::<u8>(ANY_U8))]

@@ -127,8 +127,7 @@ fn setup(protocol: &'static Protocol, args: &Args, initiator: Side, responder: S
 
 fn pairs(protocol: &Protocol, args: &Args) -> Result<Vec<(Side, Side)>, Failure> {
     let read = |text: &str| text.parse::<Side>().map_err(usage);
-    let flags = &args.bounded;
-    if flags.all {
+    if args.bounded.all {
         let mut pairs = Vec::new();
         let known = protocol
             .exploration
@@ -154,22 +153,8 @@ fn pairs(protocol: &Protocol, args: &Args) -> Result<Vec<(Side, Side)>, Failure>
         let message = format!("{} has no mode {mode:?}; there are {modes}", protocol.id);
         return Err(usage(message));
     }
-    let side = |options: &[(&str, bool)]| Side {
-        mode: mode.to_owned(),
-        options: options
-            .iter()
-            .filter(|(_, is_on)| *is_on)
-            .map(|(name, _)| (*name).to_owned())
-            .collect(),
-        without: Vec::new(),
-    };
-    let initiator = side(&[("fallback", flags.fallback)]);
-    let responder = side(&[
-        ("allow_legacy_start", flags.allow_legacy_start),
-        ("optimistic_start", flags.optimistic_start),
-        ("begin_immediately", flags.begin_immediately),
-    ]);
-    Ok(vec![(initiator, responder)])
+    let both = read(&mode.replace(',', "+"))?;
+    Ok(vec![(both.clone(), both)])
 }
 
 /// Writes what was found, and says where; of several pairs each has a folder of its own.
