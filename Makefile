@@ -4,8 +4,6 @@ CARGO ?= cargo
 # A development build: on a fresh machine it is done sooner than a release build, and the suite is
 # bound by the protocol's timers, not by the processor.
 SHAKEDOWN := target/debug/shakedown
-# How many fuzz targets run at the same time.
-JOBS ?= 1
 # The part of all mutants that `make mutants` tries: about 90, an hour on two cores.
 SHARD ?= 1/40
 
@@ -97,12 +95,12 @@ lint: ## Check format, lints, documentation and, if cargo-deny is installed, lic
 	fi
 
 fuzz: ## Run all fuzz targets, FUZZ_SECONDS each (60), JOBS at a time (1)
-	@CARGO="$(CARGO)" JOBS=$(JOBS) fuzz/run.sh $(or $(FUZZ_SECONDS),60)
+	@CARGO="$(CARGO)" JOBS=$(or $(JOBS),1) fuzz/run.sh $(or $(FUZZ_SECONDS),60)
 
 # Optimized less than `make fuzz`: the targets are built in half the time, and most are as fast.
 fuzz-smoke: ## Run each fuzz target for 5 seconds with a fixed seed, if a nightly toolchain is installed
 	@CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_DEBUG=none \
-		CARGO="$(CARGO)" JOBS=$$(getconf _NPROCESSORS_ONLN) FUZZ_SEED=1 fuzz/run.sh $(or $(FUZZ_SECONDS),5)
+		CARGO="$(CARGO)" JOBS=$(or $(JOBS),$$(getconf _NPROCESSORS_ONLN)) FUZZ_SEED=1 fuzz/run.sh $(or $(FUZZ_SECONDS),5)
 
 fuzz-coverage: ## Report the coverage of the fuzz corpora
 	@CARGO="$(CARGO)" fuzz/coverage.sh

@@ -30,14 +30,14 @@ pub(crate) fn by_cause<'a>(
     groups.into_values().collect()
 }
 
-/// What a scenario breaks and the `first` of its group does not: `, also MS-D-01, MS-D-02`.
+/// What a scenario breaks and the `first` of its group does not: `also MS-D-01, MS-D-02`.
 pub(crate) fn also_broken(verdict: &VerdictEvent, first: &VerdictEvent, record: &Record) -> String {
     let known = broken(first, record);
     let also = broken(verdict, record).into_iter();
     let also: Vec<_> = also.filter(|id| !known.contains(id)).collect();
     match also.is_empty() {
         true => String::new(),
-        false => format!(", also {}", also.join(", ")),
+        false => format!("also {}", also.join(", ")),
     }
 }
 

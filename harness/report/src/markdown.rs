@@ -130,7 +130,13 @@ fn failed(record: &Record, directory: &Path) -> String {
         .to_owned();
     for (verdict, others) in failed.iter().filter_map(|same| same.split_first()) {
         let name = |other: &&VerdictEvent| {
-            code(&other.scenario) + &escape(&also_broken(other, verdict, record))
+            let also = also_broken(other, verdict, record);
+            let also = if also.is_empty() {
+                also
+            } else {
+                format!(" ({also})")
+            };
+            code(&other.scenario) + &escape(&also)
         };
         let names: Vec<_> = others.iter().map(name).collect();
         let same = match names.is_empty() {

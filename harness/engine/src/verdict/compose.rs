@@ -90,21 +90,30 @@ pub fn compose(evidence: &Evidence<'_>) -> Composed {
 /// Orders findings by cause, then by time: what follows from another finding comes after it. Of one packet
 /// the monitor tells which rule it breaks, a step only that another was wanted.
 fn causes_first(findings: &mut [FindingEvent], protocol: &Protocol) {
-    let found: BTreeSet<String> = findings.iter().map(|one| one.requirement.clone()).collect();
-    let mut packets: BTreeMap<u64, f64> = BTreeMap::new();
-    for (packet, time) in findings
-        .iter()
-        .filter_map(|one| Some((one.packet?, one.time)))
-    {
-        let first = packets.entry(packet).or_insert(time);
-        *first = first.min(time);
+    let place = |one: &FindingEvent| match one.packet {
+        Some(packet) => (Some(packet), 0),
+        None => (None, one.time.to_bits()),
+    };
+    let of_monitor = findings.iter().filter(|one| one.step.is_none());
+    let told: BTreeSet<_> = of_monitor.map(place).collect();
+    let follows = |one: &FindingEvent| one.step.is_some() && told.contains(&place(one));
+    let causes = findings.iter().filter(|one| !follows(one));
+    let found: BTreeSet<String> = causes.clone().map(|one| one.requirement.clone()).collect();
+    let mut last = BTreeMap::new();
+    for one in causes {
+        let time = Duration::try_from_secs_f64(one.time).unwrap_or_default();
+        let rank = (depth(&one.requirement, &found, protocol), time);
+        let known = last.entry(place(one)).or_insert(rank);
+        *known = rank.max(*known);
     }
     findings.sort_by_cached_key(|one| {
-        let of_packet = one.packet.and_then(|packet| packets.get(&packet));
-        let time = of_packet.map_or(one.time, |first| *first);
-        let time = Duration::try_from_secs_f64(time).unwrap_or_default();
-        let depth = depth(&one.requirement, &found, protocol);
-        (depth, time, one.step.is_some(), one.requirement.clone())
+        let time = Duration::try_from_secs_f64(one.time).unwrap_or_default();
+        let rank = match follows(one) {
+            true => last.get(&place(one)).copied(),
+            false => None,
+        };
+        let rank = rank.unwrap_or_else(|| (depth(&one.requirement, &found, protocol), time));
+        (rank, one.step.is_some(), one.requirement.clone())
     });
 }
 

@@ -21,8 +21,8 @@ pub struct Busy {
     /// When we were late, and by how much.
     late: Vec<(Duration, Duration)>,
     processes: Vec<Process>,
-    /// When it was looked for processes first and last.
-    searched: Option<(Duration, Duration)>,
+    /// The group of which processes were looked for, and when first and last.
+    searched: Option<(i32, Duration, Duration)>,
     /// What each thread had waited and run when it was seen last.
     threads: BTreeMap<i32, Thread>,
     machine: Option<Duration>,
@@ -61,7 +61,7 @@ impl Thread {
 impl Busy {
     /// Looks at the processes of a group.
     pub fn look(&mut self, now: Duration, group: Option<i32>) {
-        if let Some(group) = group.filter(|_| self.searches(now)) {
+        if let Some(group) = group.filter(|group| self.searches(now, *group)) {
             self.processes = kernel::processes_of(group).collect();
         }
         let mut threads = Vec::new();
@@ -73,7 +73,8 @@ impl Busy {
                 ran: Duration::from_nanos(stat.sum_exec_runtime),
             };
             let before = self.threads.insert(task.tid, seen);
-            // A thread that is new at a later look began since; what those of the first did before is no reason.
+            // A thread that is new at a later look began not long before; what those of the first did before it is no
+            // reason.
             let new = if self.samples.is_empty() {
                 seen
             } else {
@@ -102,11 +103,12 @@ impl Busy {
     }
 
     /// Whether it is time to look for processes.
-    fn searches(&mut self, now: Duration) -> bool {
-        let (first, last) = self.searched.unwrap_or((now, now));
-        let is_due = self.searched.is_none() || now >= last + SEARCH.min(last - first);
+    fn searches(&mut self, now: Duration, group: i32) -> bool {
+        // A step may have started the implementation again.
+        let before = self.searched.filter(|(known, ..)| *known == group);
+        let is_due = before.is_none_or(|(_, first, last)| now >= last + SEARCH.min(last - first));
         if is_due {
-            self.searched = Some((first, now));
+            self.searched = Some((group, before.map_or(now, |(_, first, _)| first), now));
         }
         is_due
     }
@@ -194,12 +196,18 @@ mod tests {
     }
 
     #[test]
-    fn it_is_looked_for_processes_often_at_first_and_each_second_later() {
+    fn it_is_looked_for_processes_often_after_a_start_and_each_second_later() {
         let mut busy = Busy::default();
-        let looks = (0..4_000).step_by(20).map(millis);
-        let searches: Vec<_> = looks.filter(|now| busy.searches(*now)).collect();
-        let expected = [0, 20, 40, 80, 160, 320, 640, 1_280, 2_280, 3_280];
-        assert_eq!(searches, expected.map(millis));
+        let group = |now: u64| if now < 3_000 { 7 } else { 8 };
+        let looks = (0..3_100).step_by(20);
+        let searches: Vec<_> = looks
+            .filter(|now| busy.searches(millis(*now), group(*now)))
+            .collect();
+        let first = [0, 20, 40, 80, 160, 320, 640, 1_280, 2_280];
+        assert_eq!(
+            searches,
+            [&first[..], &[3_000, 3_020, 3_040, 3_080]].concat()
+        );
     }
 
     #[test]

@@ -78,10 +78,12 @@ fn the_same_in(
         count(others.len() as u64, "more scenario")
     );
     for other in others {
-        let also = clean_line(&also(other));
-        let room = width.saturating_sub(4 + also.len());
-        let name = fit_tail(&clean_line(&other.scenario), room) + &also;
+        let name = fit_tail(&clean_line(&other.scenario), width - 4);
         text += &format!("    {}\n", paint(style::DIM, &name));
+        let also = clean_line(&also(other));
+        for line in also.lines().flat_map(|also| wrap(also, width - 6)) {
+            text += &format!("      {}\n", paint(style::DIM, &line));
+        }
     }
     text
 }

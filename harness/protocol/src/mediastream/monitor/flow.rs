@@ -296,6 +296,8 @@ impl Flow {
             return;
         }
         self.token_was_served(Some(id), context);
+        let handshake = &mut self.session.handshake;
+        handshake.named_since = handshake.doubtful_token().map(|_| id);
         let is_other = self.session.id.is_some_and(|known| known != id);
         let mode = self.session.mode;
         let is_by_token = matches!(mode, Some(Mode::Legacy) | None);
@@ -316,6 +318,7 @@ impl Flow {
             return;
         }
         self.token_was_served(None, context);
+        self.token_opens_now(media, context);
         let restarts = self.session.mode.is_none() && media.sequence == Some(1);
         if restarts && self.session.stream.highest() > 1 && self.is_over(context) {
             self.reopen(None, Origin::Middle, context);

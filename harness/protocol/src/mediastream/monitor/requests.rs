@@ -218,7 +218,7 @@ impl Flow {
             session.handshake.replaced(&mut scope);
             session.handshake.provoked(Role::Responder);
         }
-        match session.next_of_start(view, is_over, &scope.now) {
+        match session.next_of_start(view, is_over, &scope) {
             Next::Copy => session.handshake.again(view, &mut scope),
             Next::Session => {
                 self.reopen(Some(Mode::Start3), Origin::Start, context);
@@ -286,14 +286,14 @@ impl Flow {
 impl Session {
     /// Whether its stream, if it is silent and not complete, waits for its ACK: it is not over (MS-H-22).
     pub(super) fn is_held(&self, is_complete: bool, scope: &Scope<'_>) -> bool {
-        self.may_be_held(is_complete, &scope.now) && !self.handshake.may_be_dropped(scope)
+        self.may_be_held(is_complete, scope) && !self.handshake.may_be_dropped(scope)
     }
 
     /// The same, or its responder has just dropped it.
-    pub(super) fn may_be_held(&self, is_complete: bool, now: &Moment) -> bool {
+    pub(super) fn may_be_held(&self, is_complete: bool, scope: &Scope<'_>) -> bool {
         let handshake = &self.handshake;
         let is_early = self.mode == Some(Mode::ThreeWay) && handshake.is_early();
-        is_early && !is_complete && !handshake.is_dropped(now)
+        is_early && !is_complete && !handshake.is_dropped(scope)
     }
 
     /// What a SYN is that comes now; `is_over` if the session's stream has ended.
@@ -345,7 +345,7 @@ impl Session {
 
     /// What a START is that comes now; `is_over` if the session's stream has ended. One of another
     /// StreamId or Nonce on a tuple whose session lives most likely changes nothing (MS-S-11, MS-S-17).
-    fn next_of_start(&self, view: &ControlView<'_>, is_over: bool, now: &Moment) -> Next {
+    fn next_of_start(&self, view: &ControlView<'_>, is_over: bool, scope: &Scope<'_>) -> Next {
         let (handshake, has_begun) = (&self.handshake, self.stream.has_begun());
         let is_own = handshake.key() == view.key();
         let is_new = if handshake.start3.is_some() {
@@ -353,8 +353,10 @@ impl Session {
             let is_first = is_own && handshake.request.is_none() && !has_begun;
             // A stream that falls silent does not answer START: its copies go on.
             let has_answer = handshake.answered.is_some() || handshake.confirmed.is_some();
-            let is_repeated = handshake.is_same(view) && !has_answer;
-            let is_left = handshake.is_ended() || handshake.is_given_up(now);
+            let is_waiting = handshake.waiting.is_some() && handshake.is_early();
+            let is_half_open = is_waiting && !handshake.may_be_dropped(scope);
+            let is_repeated = handshake.is_same(view) && (!has_answer || is_half_open);
+            let is_left = handshake.is_ended() || handshake.is_given_up(&scope.now);
             is_first || is_left || (is_over && !is_repeated)
         } else {
             is_over || !(has_begun || self.is_named() || handshake.answer == Answer::Accepted)

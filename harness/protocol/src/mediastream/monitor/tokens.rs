@@ -9,7 +9,7 @@ use super::rule::Rule;
 use super::scope::{Context, Evidence};
 use super::starts::StartTokens;
 use super::time::ANSWER;
-use super::view::PROTOCOL_FLAG;
+use super::view::{Media, PROTOCOL_FLAG};
 use crate::mediastream::Mode;
 use crate::mediastream::frame::ConnectionId;
 
@@ -21,7 +21,7 @@ impl Flow {
     pub(super) fn start_token(&mut self, context: &mut Context<'_>) {
         let (is_silent, is_complete) = (self.is_over(context), self.is_complete(context));
         let (session, mut scope) = self.parts(context);
-        let is_over = is_silent && !session.may_be_held(is_complete, &scope.now);
+        let is_over = is_silent && !session.may_be_held(is_complete, &scope);
         let (now, has_begun) = (scope.now, session.stream.has_begun());
         let handshake = &mut session.handshake;
         if handshake.start3.is_some()
@@ -115,6 +115,32 @@ impl Flow {
         if is_served {
             self.reopen(Some(Mode::Legacy), Origin::Start, context);
             self.opened_by_token(&mut context.at(token));
+        }
+    }
+
+    /// Whether media begins anew after a START token that was taken for a copy, or for a confirmation: it opened a
+    /// session.
+    pub(super) fn token_opens_now(&mut self, media: &Media<'_>, context: &mut Context<'_>) {
+        let session = &self.session;
+        if media.sequence != Some(1) || session.stream.highest() <= 1 {
+            return;
+        }
+        let (mode, name) = (session.mode, session.handshake.named_since);
+        if let Some(token) = session.handshake.doubtful_token() {
+            self.reopen(Some(Mode::Legacy), Origin::Start, context);
+            let mut then = context.at(token);
+            self.opened_by_token(&mut then);
+            if let Some(id) = name {
+                let (session, mut scope) = self.parts(&mut then);
+                session.name(id, &mut scope);
+            }
+        } else if matches!(mode, Some(Mode::Legacy) | None)
+            && self.is_complete(context)
+            && let Some(starts) =
+                (session.starts.as_ref()).and_then(StartTokens::of_the_next_session)
+        {
+            self.reopen(mode, Origin::Start, context);
+            self.session.starts = Some(starts);
         }
     }
 

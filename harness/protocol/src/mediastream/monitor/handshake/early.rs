@@ -176,7 +176,8 @@ impl EarlyMedia {
     /// Judges how much went out so far.
     pub(super) fn amount(&self, scope: &mut Scope<'_>) {
         scope.exercised(Rule::H22);
-        if let Some(UnconfirmedMedia { payload, .. }) = self.spent.filter(|spent| spent.is_over) {
+        if let Some(spent) = self.spent.filter(|spent| spent.is_over) {
+            let payload = spent.payload - spent.may_be_confirmed;
             // MS-H-22
             scope.breach(Rule::H22, || {
                 let want =

@@ -80,6 +80,8 @@ pub(super) struct Handshake {
     is_confirm_late: bool,
     /// It was the START token.
     is_by_start: bool,
+    /// The connection-id that came after it, if its session may have been dropped before.
+    pub(super) named_since: Option<ConnectionId>,
     /// What answered may be a copy of the answer of the session before, whose stream is over: a
     /// confirmation may be that one's, and start nothing.
     pub(super) may_be_over: bool,
@@ -172,9 +174,16 @@ impl Handshake {
     }
 
     /// Whether it was dropped half-open, long enough ago to be sure.
-    pub(super) fn is_dropped(&self, now: &Moment) -> bool {
+    pub(super) fn is_dropped(&self, scope: &Scope<'_>) -> bool {
         let waiting = self.waiting.as_ref().filter(|_| self.confirmed.is_none());
-        waiting.is_some_and(|waiting| waiting.is_exhausted(now))
+        waiting.is_some_and(|waiting| waiting.is_dropped(scope))
+    }
+
+    /// The START token that confirmed it, if the session may have been dropped before: the token opened the next one
+    /// then.
+    pub(super) fn doubtful_token(&self) -> Option<Moment> {
+        let confirmed = self.confirmed.filter(|_| self.is_by_start)?;
+        self.token.filter(|token| token.packet == confirmed.packet)
     }
 
     /// Whether nothing answered the request yet.

@@ -162,6 +162,14 @@ impl Retransmissions {
             || is_over(&self.first, AGE)
     }
 
+    /// Whether it surely was, by its age and that of its first send.
+    pub(super) fn is_dropped(&self, scope: &Scope<'_>) -> bool {
+        let latest =
+            Window::around((1..=SENDS).map(repetition).sum(), scope.settings.tolerance).latest;
+        let age = scope.now.since(&self.first);
+        age.is_none_or(|age| age > latest)
+    }
+
     fn window(&self, scope: &Scope<'_>) -> Window {
         let tolerance = scope.settings.tolerance;
         if self.is_by_timer {

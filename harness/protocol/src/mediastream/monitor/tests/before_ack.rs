@@ -1,5 +1,7 @@
 //! Media before the ACK, allowed or not (MS-H-15, MS-H-16, MS-H-22).
 
+use rstest::rstest;
+
 use super::*;
 
 #[test]
@@ -254,6 +256,37 @@ fn a_start_that_confirms_at_the_last_moment_names_no_stream_again() {
     };
     let heard = judge(&on, &settings);
     assert!(!heard.findings.contains(&"MS-L-03"), "{:#?}", heard.all);
+    assert_eq!(heard.sessions.len(), 2);
+}
+
+/// A held stream is dropped at 3.5 s; a START after so many milliseconds since the last SYN-ACK opens the next session.
+#[rstest]
+fn a_start_that_comes_when_a_held_stream_was_dropped_opens_a_session_whatever_its_name(
+    #[values(1_950.0, 2_100.0, 2_700.0, 3_900.0)] after: f64,
+    #[values(Some("one"), Some("two"), None)] name: Option<&str>,
+) {
+    let talk = Talk::new().syn("one").after(1.0).syn_ack("one").name("one");
+    let talk = talk.frames(1..=16).after(180.0).syn_ack("one");
+    let talk = talk.after(1_000.0).syn_ack("one").after(after).start();
+    let named = match name {
+        Some(id) => talk.after(0.3).name(id),
+        None => talk,
+    };
+    let settings = MonitorSettings {
+        options: Some(
+            ["optimistic_start", "allow_legacy_start"]
+                .map(str::to_owned)
+                .to_vec(),
+        ),
+        ..supervised("3way")
+    };
+    let heard = judge(&named.frames(1..=50), &settings);
+    let expected = if name.is_none() {
+        &["MS-L-03"][..]
+    } else {
+        &[]
+    };
+    assert_eq!(heard.findings, expected, "{:#?}", heard.all);
     assert_eq!(heard.sessions.len(), 2);
 }
 

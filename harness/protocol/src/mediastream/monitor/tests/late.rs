@@ -235,6 +235,16 @@ fn a_session_whose_start_ack_came_again_after_the_stream_may_be_dropped_at_any_t
 }
 
 #[test]
+fn a_start_token_after_a_late_confirmation_opens_a_session() {
+    let again = unconfirmed_and_silent_for(1_300.0).start_frame(0);
+    let over = again.start_ack(Start3::BEGIN_IMMEDIATELY).confirm();
+    let next = over.start().after(0.3).name("one").frames(1..=50);
+    let heard = assert_healthy(&next);
+    let modes: Vec<_> = heard.sessions.iter().map(|one| one.mode).collect();
+    assert_eq!(modes, ["start3", "legacy"]);
+}
+
+#[test]
 fn a_session_that_waits_repeats_its_start_ack_though_another_is_asked_for() {
     let free = Start3::BEGIN_IMMEDIATELY;
     let talk = Talk::new().start_frame(0).start_ack(free).frames(1..=2);
@@ -289,6 +299,19 @@ fn a_syn_ack_again_after_a_start_that_is_dropped_is_of_the_session_that_still_wa
     let anew = talk.syn_ack("two").after(1_000.0).syn_ack("two");
     let heard = judge(&anew, &at(Vantage::Sender));
     assert!(heard.findings.contains(&"MS-H-18"), "{heard:#?}");
+}
+
+#[test]
+fn a_start_after_the_last_frame_opens_a_session_that_has_no_name() {
+    let talk = Talk::new()
+        .start()
+        .after(1.0)
+        .name("one")
+        .frames(1..=50)
+        .after(700.0);
+    let heard = judge(&talk.start().frames(1..=50), &supervised("legacy"));
+    assert_eq!(heard.findings, ["MS-L-02", "MS-L-03"], "{:#?}", heard.all);
+    assert_eq!(heard.sessions.len(), 2);
 }
 
 #[test]
