@@ -2,7 +2,7 @@
 # Builds all fuzz targets and prints the folder in which they are: fuzz/build.sh [OPTION OF CARGO...]
 #
 # With cargo-fuzz where it is installed; else by cargo itself with the same instrumentation. Both need a nightly
-# toolchain. FUZZ_RUSTFLAGS are further flags of the compiler.
+# toolchain. FUZZ_RUSTFLAGS are further flags of the compiler, FUZZ_CONFIG is a file of settings for cargo itself.
 set -eu
 cd "$(dirname "$0")"
 
@@ -20,6 +20,6 @@ else
 	flags="$flags -Cllvm-args=-sanitizer-coverage-pc-table"
 	flags="$flags -Cllvm-args=-sanitizer-coverage-trace-compares"
 	flags="$flags -Cdebug-assertions -Ccodegen-units=1 ${FUZZ_RUSTFLAGS:-}"
-	RUSTFLAGS="$flags" $cargo +nightly build --release --locked --target "$host" --target-dir "target/plain${1:+-planted}" "$@" >&2
+	RUSTFLAGS="$flags" $cargo +nightly ${FUZZ_CONFIG:+--config "$FUZZ_CONFIG"} build --release --locked --target "$host" --target-dir "target/plain${1:+-planted}" "$@" >&2
 	echo "$PWD/target/plain${1:+-planted}/$host/release"
 fi
