@@ -153,7 +153,11 @@ impl Flow {
     /// The responder asks for a stream: it is the initiator now, unless the other one spoke as such in a
     /// session that lives. If not, what came before may have gone astray.
     pub(super) fn asked_by_responder(&mut self, packet: &Datagram<'_>, context: &mut Context<'_>) {
-        if self.initiator_spoke && !self.is_over(context) {
+        let is_malformed = match view(packet) {
+            View::Control(view) => !view.may_be_valid(),
+            _ => false,
+        };
+        if is_malformed || (self.initiator_spoke && !self.is_over(context)) {
             return self.unexpected(Role::Responder);
         }
         self.close(true, context);
