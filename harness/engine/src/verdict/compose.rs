@@ -99,20 +99,18 @@ fn causes_first(findings: &mut [FindingEvent], protocol: &Protocol) {
     let follows = |one: &FindingEvent| one.step.is_some() && told.contains(&place(one));
     let causes = findings.iter().filter(|one| !follows(one));
     let found: BTreeSet<String> = causes.clone().map(|one| one.requirement.clone()).collect();
+    let rank = |one: &FindingEvent| {
+        let time = Duration::try_from_secs_f64(one.time).unwrap_or_default();
+        (depth(&one.requirement, &found, protocol), time)
+    };
     let mut last = BTreeMap::new();
     for one in causes {
-        let time = Duration::try_from_secs_f64(one.time).unwrap_or_default();
-        let rank = (depth(&one.requirement, &found, protocol), time);
-        let known = last.entry(place(one)).or_insert(rank);
-        *known = rank.max(*known);
+        let known = last.entry(place(one)).or_insert_with(|| rank(one));
+        *known = rank(one).max(*known);
     }
     findings.sort_by_cached_key(|one| {
-        let time = Duration::try_from_secs_f64(one.time).unwrap_or_default();
-        let rank = match follows(one) {
-            true => last.get(&place(one)).copied(),
-            false => None,
-        };
-        let rank = rank.unwrap_or_else(|| (depth(&one.requirement, &found, protocol), time));
+        let of_place = last.get(&place(one)).filter(|_| follows(one));
+        let rank = of_place.copied().unwrap_or_else(|| rank(one));
         (rank, one.step.is_some(), one.requirement.clone())
     });
 }

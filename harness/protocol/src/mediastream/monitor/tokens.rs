@@ -118,8 +118,7 @@ impl Flow {
         }
     }
 
-    /// Whether media begins anew after a START token that was taken for a copy, or for a confirmation: it opened a
-    /// session.
+    /// Opens the session of a START token that was taken for a copy or a confirmation, if media begins anew.
     pub(super) fn token_opens_now(&mut self, media: &Media<'_>, context: &mut Context<'_>) {
         let session = &self.session;
         if media.sequence != Some(1) || session.stream.highest() <= 1 {

@@ -157,15 +157,14 @@ impl Retransmissions {
             let earliest = Window::around(wait, scope.settings.tolerance).earliest;
             scope.now.since(since).is_none_or(|gap| gap >= earliest)
         };
-        (!self.is_by_timer && is_over(&self.first, (1..=SENDS).map(repetition).sum()))
+        (!self.is_by_timer && is_over(&self.first, all_waits()))
             || (self.sends >= SENDS && is_over(&self.due, repetition(SENDS)))
             || is_over(&self.first, AGE)
     }
 
-    /// Whether it surely was, by its age and that of its first send.
+    /// Whether it surely was: the waits after all its sends are over.
     pub(super) fn is_dropped(&self, scope: &Scope<'_>) -> bool {
-        let latest =
-            Window::around((1..=SENDS).map(repetition).sum(), scope.settings.tolerance).latest;
+        let latest = Window::around(all_waits(), scope.settings.tolerance).latest;
         let age = scope.now.since(&self.first);
         age.is_none_or(|age| age > latest)
     }
@@ -187,4 +186,9 @@ pub(super) fn print(bytes: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     bytes.hash(&mut hasher);
     hasher.finish()
+}
+
+/// How long all sends are waited for, one after the other: 3.5 s.
+fn all_waits() -> Duration {
+    (1..=SENDS).map(repetition).sum()
 }

@@ -212,27 +212,28 @@ fn a_start_that_is_dropped_before_the_ack_begins_no_other_session() {
     assert_eq!(heard.sessions.len(), 1);
 }
 
+/// A supervised capture of a responder that streams before the ACK, and serves START.
+fn serving_start() -> MonitorSettings {
+    let options = ["optimistic_start", "allow_legacy_start"];
+    MonitorSettings {
+        options: Some(options.map(str::to_owned).to_vec()),
+        ..supervised("3way")
+    }
+}
+
 #[test]
 fn a_start_that_confirms_frees_no_budget_for_sure() {
     let begun = |talk: Talk, id: &str| talk.syn(id).after(1.0).syn_ack(id).name(id);
     let first = begun(Talk::new(), "one").frames(1..=50).start();
     let second = begun(first.after(1.0), "two").frames(1..=16);
     let held = second.clone().after(2_450.0).ack("two").after(0.5);
-    let settings = MonitorSettings {
-        options: Some(
-            ["optimistic_start", "allow_legacy_start"]
-                .map(str::to_owned)
-                .to_vec(),
-        ),
-        ..supervised("3way")
-    };
-    let heard = judge(&held.data(17, 974).frames(18..=50), &settings);
+    let heard = judge(&held.data(17, 974).frames(18..=50), &serving_start());
     assert!(!heard.findings.contains(&"MS-D-06"), "{:#?}", heard.all);
     let on = second.frames(17..=50);
-    let heard = judge(&on.clone().ack("two"), &settings);
+    let heard = judge(&on.clone().ack("two"), &serving_start());
     assert!(!heard.findings.contains(&"MS-H-22"), "{:#?}", heard.all);
     // What follows counts for sure.
-    let heard = judge(&on.frames(51..=80), &settings);
+    let heard = judge(&on.frames(51..=80), &serving_start());
     assert!(heard.findings.contains(&"MS-H-22"), "{:#?}", heard.all);
 }
 
@@ -246,15 +247,7 @@ fn a_start_that_confirms_at_the_last_moment_names_no_stream_again() {
         .syn_ack("two");
     let held = second.after(1_000.0).syn_ack("two").after(1_950.0);
     let on = held.start().after(0.5).data(17, 974).frames(18..=50);
-    let settings = MonitorSettings {
-        options: Some(
-            ["optimistic_start", "allow_legacy_start"]
-                .map(str::to_owned)
-                .to_vec(),
-        ),
-        ..supervised("3way")
-    };
-    let heard = judge(&on, &settings);
+    let heard = judge(&on, &serving_start());
     assert!(!heard.findings.contains(&"MS-L-03"), "{:#?}", heard.all);
     assert_eq!(heard.sessions.len(), 2);
 }
@@ -272,15 +265,7 @@ fn a_start_that_comes_when_a_held_stream_was_dropped_opens_a_session_whatever_it
         Some(id) => talk.after(0.3).name(id),
         None => talk,
     };
-    let settings = MonitorSettings {
-        options: Some(
-            ["optimistic_start", "allow_legacy_start"]
-                .map(str::to_owned)
-                .to_vec(),
-        ),
-        ..supervised("3way")
-    };
-    let heard = judge(&named.frames(1..=50), &settings);
+    let heard = judge(&named.frames(1..=50), &serving_start());
     let expected = if name.is_none() {
         &["MS-L-03"][..]
     } else {
